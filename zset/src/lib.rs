@@ -1,10 +1,21 @@
 //! Z-sets: batches of weighted rows, and the structures that hold their state.
 //!
 //! A *Z-set* maps rows to non-zero `i64` weights. [`ZBatch`] is one, in Arrow columns; everything that flows through a
-//! Deltic circuit is a `ZBatch`. This crate knows neither SQL nor timely.
+//! Deltic circuit is a `ZBatch`. State is held in three structures: the [`GroupTable`] for what is known per key (linear
+//! aggregates, distinct, match counts), the arrangement for rows under a key (joins, shared indexes, table contents), and
+//! the ordered index for questions of order. This crate knows neither SQL nor timely.
 
 mod batch;
+mod consolidate;
+pub mod equality;
 mod error;
+mod group_table;
+pub mod hash;
+mod layout;
+pub mod memory;
+pub mod types;
 
 pub use batch::ZBatch;
 pub use error::{Error, Result};
+pub use group_table::GroupTable;
+pub use layout::{EncodedRows, RowLayout};

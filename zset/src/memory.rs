@@ -1,0 +1,1 @@
+//! Big zeroed buffers on huge pages.
