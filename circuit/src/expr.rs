@@ -6,6 +6,10 @@
 //! came in, and not on the order in which an optimiser put the conjuncts. That is what makes a deletion retract
 //! exactly what the insertion produced.
 
+mod build;
+mod display;
+mod inspect;
+
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};

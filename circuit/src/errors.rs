@@ -1,0 +1,224 @@
+//! Errors as values: what a row that cannot be evaluated turns into.
+//!
+//! A failing row goes to the *error relation* of the view, a Z-set like any other, and must leave it when the row is deleted.
+//! The deletion evaluates the row again, maybe in another batch, on another worker, years later, and has to produce the very same
+//! error row with the opposite weight. So code, message and row text are pure functions of the row and of the operator: no row
+//! numbers, no batch sizes, no addresses.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{Array, ArrayRef, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use deltic_zset::ZBatch;
+
+use crate::eval::text;
+use crate::{AggregateCall, AggregateFunction, Operator};
+
+/// Why an expression has no value on some row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EvalError {
+    /// The stable code, `DT2xxx`; see [`code`].
+    pub code: &'static str,
+    /// What happened, with the offending values.
+    pub message: String,
+}
+
+/// The stable codes of row errors.
+pub mod code {
+    /// An integer, decimal, date or interval result does not fit its type.
+    pub const OVERFLOW: &str = "DT2001";
+    /// Division by zero, or remainder of one.
+    pub const DIVISION_BY_ZERO: &str = "DT2002";
+    /// A value has no counterpart in the target type of a cast.
+    pub const CAST: &str = "DT2003";
+    /// A regular expression cannot be compiled.
+    pub const REGEX: &str = "DT2004";
+    /// A scalar function refused its arguments.
+    pub const FUNCTION: &str = "DT2005";
+    /// An operator has no meaning for its operands (a circuit that [`crate::validate`] accepts has none of these).
+    pub const UNSUPPORTED: &str = "DT2006";
+    /// The weight of a row left the range of a 64-bit integer.
+    pub const WEIGHT: &str = "DT2007";
+}
+
+impl EvalError {
+    /// An error with one of the codes of [`code`].
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        EvalError { code, message: message.into() }
+    }
+}
+
+/// The failing rows of one evaluation. Empty, and then free, in the common case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowErrors {
+    rows: BTreeMap<usize, EvalError>,
+}
+
+impl RowErrors {
+    /// No errors.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Whether every row evaluated.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The number of failing rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The error of `row`.
+    pub fn get(&self, row: usize) -> Option<&EvalError> {
+        self.rows.get(&row)
+    }
+
+    /// The failing rows with their errors, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &EvalError)> {
+        self.rows.iter().map(|(&row, error)| (row, error))
+    }
+
+    /// Records that `row` fails. A row keeps its first error.
+    pub fn insert(&mut self, row: usize, error: EvalError) {
+        self.rows.entry(row).or_insert(error);
+    }
+
+    /// Adds the errors of `other`; a row that fails in both keeps that of `self`.
+    pub fn merge(&mut self, other: RowErrors) {
+        if self.is_empty() {
+            *self = other;
+        } else {
+            for (row, error) in other.rows {
+                self.insert(row, error);
+            }
+        }
+    }
+
+    /// Forgets the rows for which `keep` is false.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        self.rows.retain(|&row, _| keep(row));
+    }
+
+    /// The same errors with `rows[i]` in the place of row `i`.
+    pub(crate) fn renumber(self, rows: &[u32]) -> RowErrors {
+        RowErrors { rows: self.rows.into_iter().map(|(row, error)| (rows[row] as usize, error)).collect() }
+    }
+}
+
+impl IntoIterator for RowErrors {
+    type Item = (usize, EvalError);
+    type IntoIter = std::collections::btree_map::IntoIter<usize, EvalError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.rows.into_iter()
+    }
+}
+
+static ERROR_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let field = |name: &str| Field::new(name, DataType::Utf8, false);
+    Arc::new(Schema::new(vec![field("code"), field("message"), field("operator"), field("row")]))
+});
+
+/// The columns of every error relation: `code`, `message`, `operator` and `row`, all text and not null.
+pub fn error_schema() -> SchemaRef {
+    ERROR_SCHEMA.clone()
+}
+
+/// Collects error rows.
+#[derive(Default)]
+pub struct ErrorRows {
+    columns: [Vec<String>; 4],
+    weights: Vec<i64>,
+}
+
+impl ErrorRows {
+    /// No rows.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether no row was pushed.
+    pub fn is_empty(&self) -> bool {
+        self.weights.is_empty()
+    }
+
+    /// Adds a row: what happened, where (see [`operator_label`]), on which row (see [`render_row`]), with the weight of that row.
+    pub fn push(&mut self, error: &EvalError, operator: &str, row: String, weight: i64) {
+        let [codes, messages, operators, rows] = &mut self.columns;
+        codes.push(error.code.to_owned());
+        messages.push(error.message.clone());
+        operators.push(operator.to_owned());
+        rows.push(row);
+        self.weights.push(weight);
+    }
+
+    /// The rows under [`error_schema`], not consolidated.
+    pub fn finish(self) -> ZBatch {
+        let rows = self.weights.len();
+        let columns = self.columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef).collect();
+        let weights = if self.weights.iter().all(|&weight| weight == 1) { None } else { Some(self.weights.into()) };
+        ZBatch::new(error_schema(), columns, weights, rows)
+    }
+}
+
+/// Row `row` of `batch` as text: `(1, 'text', NULL)`. Names no columns, so it does not depend on aliases.
+pub fn render_row(batch: &ZBatch, row: usize) -> String {
+    render_values(batch.columns(), row)
+}
+
+/// Row `row` of `columns` as text, as [`render_row`].
+pub fn render_values(columns: &[ArrayRef], row: usize) -> String {
+    let mut out = String::from("(");
+    for (position, column) in columns.iter().enumerate() {
+        let separator = if position > 0 { ", " } else { "" };
+        if column.is_null(row) {
+            let _ = write!(out, "{separator}NULL");
+        } else if column.data_type() == &DataType::Utf8 {
+            let _ = write!(out, "{separator}'{}'", text::render(column, row).replace('\'', "''"));
+        } else {
+            let _ = write!(out, "{separator}{}", text::render(column, row));
+        }
+    }
+    out.push(')');
+    out
+}
+
+/// The `operator` text of errors raised by `operator`. An aggregate's errors name the call instead: [`aggregate_label`].
+pub fn operator_label(operator: &Operator) -> &'static str {
+    match operator {
+        Operator::Source { .. } => "source",
+        Operator::Constant { .. } => "constant",
+        Operator::MapFilter { .. } => "filter/projection",
+        Operator::Union => "union",
+        Operator::Negate => "negate",
+        Operator::Index { .. } => "index",
+        Operator::Join { .. } => "join condition",
+        Operator::Distinct => "distinct",
+        Operator::Aggregate { .. } => "aggregate",
+        Operator::TopK { .. } => "top-k",
+    }
+}
+
+/// The `operator` text of errors raised by one aggregate: `aggregate sum(#2)`.
+pub fn aggregate_label(call: &AggregateCall) -> String {
+    format!("aggregate {}", aggregate_text(call))
+}
+
+/// One aggregate as text: `count(*)`, `sum(DISTINCT #2) FILTER (WHERE #3)`.
+pub fn aggregate_text(call: &AggregateCall) -> String {
+    let name = match call.function {
+        AggregateFunction::Count => "count",
+        AggregateFunction::Sum => "sum",
+        AggregateFunction::Avg => "avg",
+        AggregateFunction::Min => "min",
+        AggregateFunction::Max => "max",
+    };
+    let distinct = if call.distinct { "DISTINCT " } else { "" };
+    let argument = call.argument.map_or_else(|| "*".to_owned(), |column| format!("#{column}"));
+    let filter = call.filter.map_or_else(String::new, |column| format!(" FILTER (WHERE #{column})"));
+    format!("{name}({distinct}{argument}){filter}")
+}
