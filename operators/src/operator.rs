@@ -1,0 +1,78 @@
+//! [`EpochOperator`]: what every operator of a circuit is to the dataflow that runs it.
+//!
+//! Epochs are totally ordered and an operator never sees two of them at once, so it needs no notion of time: the driver
+//! hands it the rows of the open epoch in as many batches as they come in, then closes the epoch, and the operator
+//! answers with one delta. Everything timely knows (frontiers, capabilities, other workers) stays in the driver; an
+//! operator is a plain state machine that a test can drive by hand.
+//!
+//! Contract, checked by the driver's wrapper in debug builds and trusted otherwise: batches fit the schema of their port,
+//! epochs are closed in ascending order, and the deltas that come out are what the interpreter says the operator means:
+//! the sum of the outputs up to an epoch equals the interpreter's answer for the sum of the inputs up to it, rows and
+//! errors alike.
+
+use deltic_zset::ZBatch;
+
+/// What an operator emits when an epoch closes: the delta of its rows and the delta of its errors.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// The delta of the rows, consolidated over all batches if the operator keeps state, else as consolidated as its input.
+    pub rows: Vec<ZBatch>,
+    /// The delta of the errors that arise in this operator, under [`deltic_circuit::errors::error_schema`]. Errors of
+    /// its inputs do not pass through it.
+    pub errors: Vec<ZBatch>,
+}
+
+impl Output {
+    /// The output that has `rows` and `errors`; empty batches are left out.
+    pub fn of(rows: ZBatch, errors: ZBatch) -> Self {
+        let mut output = Output::default();
+        output.push(rows, errors);
+        output
+    }
+
+    /// Adds a delta of rows and one of errors; empty batches are left out.
+    pub fn push(&mut self, rows: ZBatch, errors: ZBatch) {
+        self.rows.extend((!rows.is_empty()).then_some(rows));
+        self.errors.extend((!errors.is_empty()).then_some(errors));
+    }
+}
+
+/// How much an operator remembers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateSize {
+    /// Rows, groups or entries, whatever the operator counts its state in.
+    pub rows: usize,
+    /// Memory in bytes, as far as the state structures can tell.
+    pub bytes: usize,
+}
+
+impl StateSize {
+    /// The two sizes together.
+    pub fn plus(self, other: StateSize) -> StateSize {
+        StateSize { rows: self.rows + other.rows, bytes: self.bytes + other.bytes }
+    }
+}
+
+/// An operator of a circuit on one worker.
+///
+/// Nothing that the rows contain makes an operator panic: what cannot be computed becomes an error row, and it is
+/// retracted when the rows that caused it are.
+pub trait EpochOperator: 'static {
+    /// Takes rows of the open epoch that arrived at input `port`.
+    fn push(&mut self, port: usize, batch: ZBatch);
+
+    /// All rows of `epoch` are in: applies them and emits the delta. The first epoch that is closed is the one that the
+    /// operator is installed in; it is closed even if no row came.
+    fn close(&mut self, epoch: u64) -> Output;
+
+    /// The integral of all rows emitted so far, consolidated, if the state holds it. A view that has the same operator in
+    /// its circuit starts from it.
+    fn contents(&self) -> Option<ZBatch> {
+        None
+    }
+
+    /// How much the operator remembers; nothing if it is stateless.
+    fn state_size(&self) -> StateSize {
+        StateSize::default()
+    }
+}
