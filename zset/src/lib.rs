@@ -9,13 +9,17 @@ mod batch;
 mod consolidate;
 pub mod equality;
 mod error;
+mod exact_sum;
 mod group_table;
 pub mod hash;
 mod layout;
 pub mod memory;
+mod ordered_index;
 pub mod types;
 
 pub use batch::ZBatch;
 pub use error::{Error, Result};
+pub use exact_sum::ExactSum;
 pub use group_table::GroupTable;
 pub use layout::{EncodedRows, RowLayout};
+pub use ordered_index::{Event, OrderedIndex, Span, Summary, WeightCount, Weighted};
