@@ -5,6 +5,7 @@
 //! aggregates, distinct, match counts), the arrangement for rows under a key (joins, shared indexes, table contents), and
 //! the ordered index for questions of order. This crate knows neither SQL nor timely.
 
+mod arrangement;
 mod batch;
 mod consolidate;
 pub mod equality;
@@ -17,6 +18,7 @@ pub mod memory;
 mod ordered_index;
 pub mod types;
 
+pub use arrangement::{Arrangement, Matches, Snapshot, Version};
 pub use batch::ZBatch;
 pub use error::{Error, Result};
 pub use exact_sum::ExactSum;
