@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Deltic: SQL views kept exactly fresh, embedded.
+//!
+//! [`Database`] is the way in: `CREATE TABLE`, `CREATE MATERIALIZED VIEW`, feed rows with SQL or with a [`Transaction`] of Arrow batches, read
+//! contents with [`Database::query`] and exact changes with [`Database::subscribe`].
+//!
+//! Inside: client threads check the shape of what they bring and queue it, within a bound; one coordinator thread gives each commit its
+//! place in a total order of *epochs*, keeps the contents of tables and views, and sends the epoch to the workers; pinned
+//! timely workers run the circuits of all views and report what changed.
+
+mod config;
+mod database;
+mod error;
+mod ingest;
+mod outcome;
+mod session;
+mod spin;
+mod stats;
+mod subscription;
+mod transaction;
+
+pub use config::{Config, OverflowPolicy};
+pub use database::{Database, RelationInfo, RelationKind};
+pub use error::{Error, Result};
+pub use ingest::IngestCounters;
+pub use outcome::{Outcome, Rows};
+pub use session::Session;
+pub use stats::{OperatorStats, RelationStats, Stats};
+pub use subscription::{Change, Subscription, ViewDelta};
+pub use transaction::{Pending, Transaction};
