@@ -1,1 +1,6 @@
-//! Placeholder.
+//! What the benchmarks share: figures of the running process, the rows that both sides of a comparison are fed, and
+//! typed differential-dataflow twins of our operators.
+
+pub mod differential;
+pub mod process;
+pub mod rows;

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Laws, oracles and SQL files: what must hold across the crates of Deltic.
+
+pub mod slt;
