@@ -1,3 +1,4 @@
 //! Laws, oracles and SQL files: what must hold across the crates of Deltic.
 
+pub mod feed;
 pub mod slt;

@@ -1,0 +1,39 @@
+//! The law on our own views: `deltic::check` with DataFusion as the second opinion, and the fixed regressions.
+//!
+//! It finds whatever makes a view differ from the naive evaluation of its circuit, or from DataFusion's batch engine where that is right. It cannot
+//! find a cost that is too high, nor a bug that needs more than a hundred rows.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use deltic::check::{CheckOptions, CheckReport, check};
+use deltic_tests::oracle::Oracle;
+
+fn run(file: &str, options: &CheckOptions) -> CheckReport {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("law").join(file);
+    let sql = std::fs::read_to_string(path).unwrap();
+    println!("checking {file}: {} iterations, seed {}", options.iterations, options.seed);
+    let report = check(&sql, options, Some(&Oracle::default()), &mut |_| {}).unwrap_or_else(|error| panic!("{file}: {error}"));
+    assert!(report.failure.is_none(), "{file}, seed {}: {}", report.seed, report.failure.unwrap());
+    report
+}
+
+/// Iterations of the random runs: few here, more through the environment (`DELTIC_CHECK_ITERATIONS=1000`).
+fn iterations() -> u64 {
+    std::env::var("DELTIC_CHECK_ITERATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(15)
+}
+
+#[test]
+fn every_clause_and_aggregate_under_random_histories() {
+    let options = CheckOptions { iterations: iterations(), ..Default::default() };
+    let report = run("views.sql", &options);
+    assert!(report.views.len() >= 40, "the file has {} views", report.views.len());
+}
+
+/// Seeds that once found a bug.
+#[test]
+fn seeds_that_once_failed() {
+    for seed in [1, 2, 3] {
+        run("views.sql", &CheckOptions { iterations: 1, seed, max_workers: 4 });
+    }
+}
