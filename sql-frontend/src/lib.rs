@@ -1,1 +1,31 @@
-//! Placeholder.
+//! SQL text to statements, plans and circuits.
+//!
+//! ```text
+//! text --parse--> Statement --plan_*(Catalog)--> DataFusion's optimised plan --lower--> Circuit
+//! ```
+//!
+//! The parser is sqlparser's with a dialect and a statement level of our own. Binding, type coercion and the optimiser are DataFusion's,
+//! with the rules that suit incremental maintenance. Two allow-lists stand around them, because DataFusion silently ignores some clauses
+//! and leaves some subqueries where they are: one over the syntax tree before planning, one over the plan after it. What is not known
+//! to be right is refused by name. This crate knows nothing of timely.
+
+mod catalog;
+mod error;
+mod plan;
+mod statement;
+
+pub use catalog::{Catalog, Created, Relation, RelationKind};
+pub use error::{Code, Position, SqlError};
+pub use plan::{PlannedQuery, plan_delete, plan_insert, plan_query, plan_update};
+pub use statement::{
+    Copy, CopyDirection, CopyFormat, CopySource, CreateTable, CreateView, Delete, Drop, Explain, ExplainFormat, ExplainTarget,
+    ExplainWhat, Insert, Name, Parsed, Query, Show, Span, Statement, Update,
+};
+
+/// Parses a script: statements separated by semicolons.
+///
+/// # Errors
+/// The first mistake, with its position in `sql`.
+pub fn parse(sql: &str) -> Result<Vec<Parsed>, SqlError> {
+    todo!()
+}

@@ -1,0 +1,298 @@
+//! The statements that Deltic knows, as the parser hands them to the engine.
+//!
+//! Queries stay syntax trees of sqlparser (behind [`Query`], so that users of this crate need not know them): they get their meaning
+//! when they are planned against a [`Catalog`](crate::Catalog).
+
+use sqlparser::ast;
+
+use crate::Position;
+
+/// A statement with its place in the text it was parsed from.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// What it says.
+    pub statement: Statement,
+    /// Where it stands.
+    pub span: Span,
+    /// Its text, without the semicolon.
+    pub sql: String,
+}
+
+/// The place of a statement in the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// 1-based line of its first token.
+    pub line: usize,
+    /// 1-based column of its first token.
+    pub column: usize,
+    /// Byte offset of its first token.
+    pub start: usize,
+    /// Byte offset after its last token.
+    pub end: usize,
+}
+
+/// A relation's name: folded as PostgreSQL does (lower case unless quoted).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The folded name.
+    pub value: String,
+    /// Where it was written.
+    pub position: Position,
+}
+
+/// A statement.
+#[derive(Clone, Debug)]
+pub enum Statement {
+    /// `CREATE TABLE`, `CREATE STREAM`.
+    CreateTable(CreateTable),
+    /// `CREATE [MATERIALIZED] VIEW`.
+    CreateView(CreateView),
+    /// `DROP ..`.
+    Drop(Drop),
+    /// `INSERT INTO ..`.
+    Insert(Insert),
+    /// `UPDATE ..`.
+    Update(Update),
+    /// `DELETE FROM ..`.
+    Delete(Delete),
+    /// `TRUNCATE [TABLE] t`.
+    Truncate {
+        /// The table.
+        table: Name,
+    },
+    /// `COPY .. FROM | TO 'file'`.
+    Copy(Copy),
+    /// `BEGIN`.
+    Begin,
+    /// `COMMIT`.
+    Commit,
+    /// `ROLLBACK`.
+    Rollback,
+    /// `SELECT`, `WITH`, `VALUES`.
+    Query(Query),
+    /// `SUBSCRIBE [TO] v, ..`.
+    Subscribe {
+        /// The views, in the order written.
+        relations: Vec<Name>,
+    },
+    /// `EXPLAIN ..`.
+    Explain(Explain),
+    /// `SHOW ..`.
+    Show(Show),
+    /// `DESCRIBE r`.
+    Describe {
+        /// The relation.
+        relation: Name,
+    },
+}
+
+/// A query that is not planned yet.
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub(crate) ast: Box<ast::Query>,
+    pub(crate) position: Position,
+}
+
+/// `CREATE TABLE` or `CREATE STREAM`.
+#[derive(Clone, Debug)]
+pub struct CreateTable {
+    /// The name of the new relation.
+    pub name: Name,
+    /// `CREATE STREAM`: append-only, rows are not kept.
+    pub stream: bool,
+    /// `IF NOT EXISTS`.
+    pub if_not_exists: bool,
+    /// The columns.
+    pub(crate) columns: Vec<ColumnDefinition>,
+    /// The names of the primary key's columns.
+    pub(crate) primary_key: Option<Vec<Name>>,
+    /// The text of the statement.
+    pub sql: String,
+}
+
+/// One column of a CREATE TABLE.
+#[derive(Clone, Debug)]
+pub(crate) struct ColumnDefinition {
+    pub(crate) name: Name,
+    pub(crate) data_type: ast::DataType,
+    pub(crate) not_null: bool,
+    pub(crate) default: Option<ast::Expr>,
+}
+
+/// `CREATE VIEW` or `CREATE MATERIALIZED VIEW`.
+#[derive(Clone, Debug)]
+pub struct CreateView {
+    /// The name of the new view.
+    pub name: Name,
+    /// Whether its contents are maintained.
+    pub materialized: bool,
+    /// `OR REPLACE`.
+    pub or_replace: bool,
+    /// `IF NOT EXISTS`.
+    pub if_not_exists: bool,
+    /// `v (a, b)`: names for the columns, in order; empty if there are none.
+    pub columns: Vec<Name>,
+    /// What it computes.
+    pub query: Query,
+    /// The text of the statement.
+    pub sql: String,
+}
+
+/// `DROP TABLE | STREAM | [MATERIALIZED] VIEW`.
+#[derive(Clone, Debug)]
+pub struct Drop {
+    /// What the relations must be.
+    pub kind: crate::RelationKind,
+    /// `IF EXISTS`.
+    pub if_exists: bool,
+    /// The relations.
+    pub names: Vec<Name>,
+    /// `CASCADE`: drop what depends on them, too.
+    pub cascade: bool,
+}
+
+/// `INSERT INTO t [(columns)] VALUES | SELECT ..`.
+#[derive(Clone, Debug)]
+pub struct Insert {
+    /// The table or stream.
+    pub table: Name,
+    /// The columns that are given; empty means all, in order.
+    pub columns: Vec<Name>,
+    /// The rows; `None` is `DEFAULT VALUES`.
+    pub source: Option<Query>,
+}
+
+/// `UPDATE t [AS alias] SET .. [WHERE ..]`.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// The table.
+    pub table: Name,
+    pub(crate) alias: Option<Name>,
+    pub(crate) assignments: Vec<Assignment>,
+    pub(crate) filter: Option<ast::Expr>,
+}
+
+/// `column = value` of an UPDATE; `None` is `DEFAULT`.
+#[derive(Clone, Debug)]
+pub(crate) struct Assignment {
+    pub(crate) column: Name,
+    pub(crate) value: Option<ast::Expr>,
+}
+
+/// `DELETE FROM t [AS alias] [WHERE ..]`.
+#[derive(Clone, Debug)]
+pub struct Delete {
+    /// The table.
+    pub table: Name,
+    pub(crate) alias: Option<Name>,
+    pub(crate) filter: Option<ast::Expr>,
+}
+
+/// `COPY t FROM 'file' (..)` or `COPY t | (query) TO 'file' (..)`.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    /// What is filled or written.
+    pub source: CopySource,
+    /// The columns of the relation that the file has; empty means all.
+    pub columns: Vec<Name>,
+    /// FROM or TO.
+    pub direction: CopyDirection,
+    /// The file, as written.
+    pub path: String,
+    /// Where the file's name was written.
+    pub position: Position,
+    /// Its format.
+    pub format: CopyFormat,
+    /// How many rows make a commit (FROM); `None` is all of them.
+    pub rows_per_commit: Option<usize>,
+    /// Whether a CSV file has a line with names. Default true.
+    pub header: bool,
+    /// What separates the fields of a CSV file. Default `,`.
+    pub delimiter: u8,
+}
+
+/// What a COPY copies.
+#[derive(Clone, Debug)]
+pub enum CopySource {
+    /// A relation.
+    Relation(Name),
+    /// The rows of a query (TO only).
+    Query(Query),
+}
+
+/// The direction of a COPY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyDirection {
+    /// Into the relation.
+    From,
+    /// Out of it.
+    To,
+}
+
+/// The format of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyFormat {
+    /// Comma separated values.
+    Csv,
+    /// One JSON object per line.
+    Json,
+    /// Apache Parquet.
+    Parquet,
+    /// Arrow IPC file.
+    Arrow,
+}
+
+/// `EXPLAIN [CIRCUIT | PLAN] [(FORMAT ..)] query | view`.
+#[derive(Clone, Debug)]
+pub struct Explain {
+    /// What is shown.
+    pub what: ExplainWhat,
+    /// How.
+    pub format: ExplainFormat,
+    /// Of what.
+    pub target: ExplainTarget,
+}
+
+/// What EXPLAIN shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExplainWhat {
+    /// The circuit (default).
+    Circuit,
+    /// The optimised logical plan.
+    Plan,
+}
+
+/// How EXPLAIN writes a circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExplainFormat {
+    /// An indented tree.
+    Text,
+    /// JSON.
+    Json,
+    /// A Mermaid flow chart.
+    Mermaid,
+}
+
+/// What EXPLAIN explains.
+#[derive(Clone, Debug)]
+pub enum ExplainTarget {
+    /// A query.
+    Query(Query),
+    /// A view.
+    View(Name),
+}
+
+/// `SHOW ..`.
+#[derive(Clone, Debug)]
+pub enum Show {
+    /// `SHOW TABLES`.
+    Tables,
+    /// `SHOW STREAMS`.
+    Streams,
+    /// `SHOW [MATERIALIZED] VIEWS`.
+    Views,
+    /// `SHOW STATS [FOR v]`.
+    Stats(Option<Name>),
+    /// `SHOW ERRORS FOR v`.
+    Errors(Name),
+}
