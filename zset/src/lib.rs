@@ -15,10 +15,14 @@ mod group_table;
 pub mod hash;
 mod layout;
 pub mod memory;
+mod nested;
 mod ordered_index;
+#[cfg(test)]
+mod test_support;
 pub mod types;
+mod word;
 
-pub use arrangement::{Arrangement, Matches, Snapshot, Version};
+pub use arrangement::{Arrangement, Matches, Snapshot, Version, Work};
 pub use batch::ZBatch;
 pub use error::{Error, Result};
 pub use exact_sum::ExactSum;

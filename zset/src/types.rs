@@ -1,33 +1,228 @@
-//! The canonical types: one physical Arrow type per logical type, one bit pattern per value.
+//! The canonical types: one physical Arrow type per logical type, and one bit pattern per value.
+//!
+//! Arrow has many spellings of one type (`Utf8`, `LargeUtf8`, `Utf8View`, dictionaries; four units of time), and floats have
+//! many bit patterns for values that SQL takes as equal (`-0.0`, the NaNs). Everything that groups, joins or compares rows
+//! works on words and bytes, so every batch is made canonical once, where it enters, and each expression gives canonical
+//! results. Then equal values have equal bits and no operator thinks about it again.
+//!
+//! The one exception is the interval: `1 DAY` and `24 HOURS` are equal but print differently. A column keeps them as they
+//! were written; hashing, equality and [`RowLayout`](crate::RowLayout) go by the duration ([`interval_nanos`]).
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::DataType;
+use std::sync::Arc;
 
-use crate::Result;
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, StructArray};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{
+    DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef, Float32Type, Float64Type, IntervalMonthDayNano,
+    IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
+};
+
+use crate::{Error, Result};
+
+const NANOS_PER_DAY: i128 = 86_400_000_000_000;
+const NANOS_PER_MONTH: i128 = 30 * NANOS_PER_DAY;
 
 /// The canonical type that values of `data_type` are stored in, or `None` if they cannot be stored.
+///
+/// List elements are a nullable field `item`; struct fields keep their names and are nullable.
 pub fn canonical_type(data_type: &DataType) -> Option<DataType> {
-    let _ = data_type;
-    todo!()
+    use DataType::*;
+    Some(match data_type {
+        Boolean | Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 | Float32 | Float64 | Date32 => {
+            data_type.clone()
+        }
+        Float16 => Float32,
+        Decimal32(precision, scale) | Decimal64(precision, scale) | Decimal128(precision, scale) => {
+            debug_assert!(*precision <= DECIMAL128_MAX_PRECISION);
+            Decimal128(*precision, *scale)
+        }
+        Utf8 | LargeUtf8 | Utf8View => Utf8,
+        Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => Binary,
+        Time32(_) | Time64(_) => Time64(TimeUnit::Microsecond),
+        Date64 | Timestamp(_, None) => Timestamp(TimeUnit::Microsecond, None),
+        Timestamp(_, Some(_)) => Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        Interval(_) => Interval(IntervalUnit::MonthDayNano),
+        Duration(_) => Duration(TimeUnit::Microsecond),
+        List(item) | LargeList(item) | FixedSizeList(item, _) => {
+            List(Arc::new(Field::new_list_field(canonical_type(item.data_type())?, true)))
+        }
+        Struct(fields) => {
+            let canonical = |field: &FieldRef| Some(Field::new(field.name(), canonical_type(field.data_type())?, true));
+            Struct(fields.iter().map(canonical).collect::<Option<Vec<_>>>()?.into())
+        }
+        Dictionary(_, value) => canonical_type(value)?,
+        _ => return None,
+    })
 }
 
-/// `array` in its canonical type, with canonical floats.
+/// `array` in its canonical type, with canonical floats. The same array (no copy) if it is canonical already.
 ///
 /// # Errors
-/// [`crate::Error::UnsupportedType`], or Arrow's if a value does not fit the canonical type.
+/// [`Error::UnsupportedType`] if there is no canonical type, Arrow's error if a value does not fit it.
 pub fn canonicalize(array: &ArrayRef) -> Result<ArrayRef> {
-    let _ = array;
-    todo!()
+    let target = canonical_type(array.data_type()).ok_or_else(|| Error::UnsupportedType(array.data_type().clone()))?;
+    if *array.data_type() == target {
+        return Ok(canonicalize_floats(array.clone()));
+    }
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    Ok(canonicalize_floats(cast_with_options(array, &target, &options)?))
 }
 
 /// `array` with one NaN and without `-0.0`, also inside of lists and structs. The same array (no copy) if it has neither.
 pub fn canonicalize_floats(array: ArrayRef) -> ArrayRef {
-    let _ = array;
-    todo!()
+    match array.data_type() {
+        DataType::Float64 => {
+            let floats = array.as_primitive::<Float64Type>();
+            if floats.values().iter().all(|value| value.to_bits() == canonical_f64(*value).to_bits()) {
+                return array;
+            }
+            Arc::new(floats.unary::<_, Float64Type>(canonical_f64)) as ArrayRef
+        }
+        DataType::Float32 => {
+            let floats = array.as_primitive::<Float32Type>();
+            if floats.values().iter().all(|value| value.to_bits() == canonical_f32(*value).to_bits()) {
+                return array;
+            }
+            Arc::new(floats.unary::<_, Float32Type>(canonical_f32)) as ArrayRef
+        }
+        data_type if data_type.is_nested() => map_children(array, &canonicalize_floats),
+        _ => array,
+    }
 }
 
-/// The duration of an interval in nanoseconds, with months of 30 days and days of 24 hours: intervals are equal, and are
-/// ordered, by it.
-pub fn interval_nanos(months: i32, days: i32, nanoseconds: i64) -> i128 {
-    i128::from(months) * (30 * 86_400_000_000_000) + i128::from(days) * 86_400_000_000_000 + i128::from(nanoseconds)
+/// The one `f64` that stands for `value`.
+pub fn canonical_f64(value: f64) -> f64 {
+    // `-0.0 + 0.0` is `0.0`, and every other number stays what it is.
+    if value.is_nan() { f64::NAN } else { value + 0.0 }
+}
+
+/// The one `f32` that stands for `value`.
+pub fn canonical_f32(value: f32) -> f32 {
+    if value.is_nan() { f32::NAN } else { value + 0.0 }
+}
+
+/// The duration of an interval in nanoseconds, with months of 30 days and days of 24 hours as PostgreSQL has it: intervals
+/// are equal, and are ordered, by it.
+pub fn interval_nanos(interval: IntervalMonthDayNano) -> i128 {
+    i128::from(interval.months) * NANOS_PER_MONTH + i128::from(interval.days) * NANOS_PER_DAY + i128::from(interval.nanoseconds)
+}
+
+/// The interval of this duration with the most months, then the most days: the one that stands for all that equal it.
+///
+/// `nanos` must come from [`interval_nanos`]; then nothing is lost, because what does not fit the months is left to the
+/// days, and what does not fit those to the nanoseconds.
+pub fn interval_of_nanos(nanos: i128) -> IntervalMonthDayNano {
+    let clamp = |value: i128| value.clamp(i128::from(i32::MIN), i128::from(i32::MAX));
+    let months = clamp(nanos / NANOS_PER_MONTH);
+    let rest = nanos - months * NANOS_PER_MONTH;
+    let days = clamp(rest / NANOS_PER_DAY);
+    IntervalMonthDayNano::new(months as i32, days as i32, (rest - days * NANOS_PER_DAY) as i64)
+}
+
+/// `array` with each interval replaced by the one that stands for all that equal it, also inside of lists and structs, so
+/// that equal values have equal bits. The same array (no copy) if its type has no interval.
+pub(crate) fn justify_intervals(array: ArrayRef) -> ArrayRef {
+    match array.data_type() {
+        DataType::Interval(IntervalUnit::MonthDayNano) => {
+            let intervals = array.as_primitive::<IntervalMonthDayNanoType>();
+            Arc::new(intervals.unary::<_, IntervalMonthDayNanoType>(|interval| interval_of_nanos(interval_nanos(interval))))
+        }
+        data_type if data_type.is_nested() => map_children(array, &justify_intervals),
+        _ => array,
+    }
+}
+
+/// A list or struct with its children mapped by `map`, which must keep their types and lengths. The same array (no copy) if
+/// `map` gives all of them back as they are.
+fn map_children(array: ArrayRef, map: &dyn Fn(ArrayRef) -> ArrayRef) -> ArrayRef {
+    match array.data_type() {
+        DataType::List(item) => {
+            let list = array.as_list::<i32>();
+            let values = map(list.values().clone());
+            if Arc::ptr_eq(&values, list.values()) {
+                return array;
+            }
+            Arc::new(ListArray::new(item.clone(), list.offsets().clone(), values, list.nulls().cloned()))
+        }
+        DataType::Struct(fields) if !fields.is_empty() => {
+            let row = array.as_struct();
+            let columns: Vec<ArrayRef> = row.columns().iter().cloned().map(map).collect();
+            if columns.iter().zip(row.columns()).all(|(new, old)| Arc::ptr_eq(new, old)) {
+                return array;
+            }
+            Arc::new(StructArray::new(fields.clone(), columns, row.nulls().cloned()))
+        }
+        _ => array,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use arrow::array::{
+        Date64Array, DictionaryArray, Float32Array, Float64Array, Int32Array, IntervalMonthDayNanoArray, StringArray,
+        TimestampSecondArray,
+    };
+    use arrow::datatypes::Int8Type;
+
+    use super::*;
+
+    #[test]
+    fn equal_floats_get_equal_bits() {
+        let odd_nan = f64::from_bits(0xfff8_0000_0000_0001);
+        let array: ArrayRef = Arc::new(Float64Array::from(vec![Some(-0.0), Some(odd_nan), None, Some(1.5)]));
+        let canonical = canonicalize(&array).unwrap();
+        let bits: Vec<u64> = canonical.as_primitive::<Float64Type>().values().iter().map(|value| value.to_bits()).collect();
+        assert_eq!(&bits[..2], &[0, 0x7ff8_0000_0000_0000]);
+        assert!(canonical.is_null(2));
+        assert!(Arc::ptr_eq(&canonical, &canonicalize(&canonical).unwrap()), "a canonical array is not copied");
+    }
+
+    #[test]
+    fn floats_inside_of_nested_columns_are_canonical_too() {
+        let floats: ArrayRef = Arc::new(Float32Array::from(vec![-0.0, f32::from_bits(0xffff_ffff)]));
+        let field = Arc::new(Field::new("x", DataType::Float32, true));
+        let rows: ArrayRef = Arc::new(StructArray::new(vec![field].into(), vec![floats], None));
+        let canonical = canonicalize_floats(rows);
+        let values = canonical.as_struct().column(0).as_primitive::<Float32Type>();
+        assert_eq!(values.values().iter().map(|value| value.to_bits()).collect::<Vec<_>>(), [0, 0x7fc0_0000]);
+    }
+
+    #[test]
+    fn spellings_become_one_type() {
+        let dictionary: DictionaryArray<Int8Type> = vec!["a", "b", "a"].into_iter().collect();
+        let strings = canonicalize(&(Arc::new(dictionary) as ArrayRef)).unwrap();
+        assert_eq!(strings.as_ref(), &StringArray::from(vec!["a", "b", "a"]) as &dyn Array);
+        let days: ArrayRef = Arc::new(Date64Array::from(vec![86_400_000]));
+        assert_eq!(canonicalize(&days).unwrap().data_type(), &DataType::Timestamp(TimeUnit::Microsecond, None));
+        let list = DataType::LargeList(Arc::new(Field::new("element", DataType::Utf8View, false)));
+        assert_eq!(canonical_type(&list), Some(DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))));
+        assert_eq!(canonical_type(&DataType::Null), None);
+        assert_eq!(canonical_type(&DataType::Decimal256(50, 2)), None);
+    }
+
+    #[test]
+    fn a_time_that_does_not_fit_is_an_error() {
+        let array: ArrayRef = Arc::new(TimestampSecondArray::from(vec![i64::MAX]));
+        assert!(canonicalize(&array).is_err());
+        let array: ArrayRef = Arc::new(arrow::array::NullArray::new(1));
+        assert!(matches!(canonicalize(&array), Err(Error::UnsupportedType(_))));
+        let array: ArrayRef = Arc::new(Int32Array::from(vec![1]));
+        assert!(Arc::ptr_eq(&array, &canonicalize(&array).unwrap()));
+    }
+
+    #[test]
+    fn the_longest_intervals_survive_justification() {
+        let ends =
+            [(i32::MAX, i32::MAX, i64::MAX), (i32::MIN, i32::MIN, i64::MIN), (i32::MIN, i32::MAX, 1), (1, -31, 5), (0, 0, -1)];
+        for (months, days, nanoseconds) in ends {
+            let nanos = interval_nanos(IntervalMonthDayNano::new(months, days, nanoseconds));
+            assert_eq!(interval_nanos(interval_of_nanos(nanos)), nanos);
+        }
+        let array: ArrayRef =
+            Arc::new(IntervalMonthDayNanoArray::from(vec![IntervalMonthDayNano::new(0, 30, NANOS_PER_DAY as i64)]));
+        let justified = justify_intervals(array);
+        assert_eq!(justified.as_primitive::<IntervalMonthDayNanoType>().value(0), IntervalMonthDayNano::new(1, 1, 0));
+    }
 }
