@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, GenericByteArray, UInt32Array, make
 use arrow::compute::{SortOptions, take};
 use arrow::datatypes::{BinaryType, ByteArrayType, DataType, Decimal128Type, IntervalMonthDayNanoType, Utf8Type};
 
-use crate::types::{interval_nanos, justify_intervals};
+use crate::types::{nanos_of, justify_intervals};
 use crate::word::{Word, match_word_type};
 
 /// Replaces `keep`: `keep[i]` says whether row `left_rows[i]` of `left` equals row `right_rows[i]` of `right` in every column.
@@ -65,7 +65,7 @@ impl Pairs<'_> {
                 DataType::Interval(_) => {
                     let left = left.as_primitive::<IntervalMonthDayNanoType>().values();
                     let right = right.as_primitive::<IntervalMonthDayNanoType>().values();
-                    self.retain(|l, r| interval_nanos(left[l]) == interval_nanos(right[r]))
+                    self.retain(|l, r| nanos_of(left[l]) == nanos_of(right[r]))
                 }
                 DataType::Utf8 => self.retain_bytes(left.as_bytes::<Utf8Type>(), right.as_bytes::<Utf8Type>()),
                 DataType::Binary => self.retain_bytes(left.as_bytes::<BinaryType>(), right.as_bytes::<BinaryType>()),

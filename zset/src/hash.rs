@@ -13,7 +13,7 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::{BinaryType, ByteArrayType, DataType, Decimal128Type, IntervalMonthDayNanoType, Utf8Type};
 
 use crate::nested::NestedRows;
-use crate::types::interval_nanos;
+use crate::types::nanos_of;
 use crate::word::{Word, match_word_type};
 
 // The fractional digits of pi.
@@ -67,7 +67,7 @@ fn mix_column(column: &ArrayRef, hashes: &mut [u64]) {
             }
             DataType::Interval(_) => {
                 let values = column.as_primitive::<IntervalMonthDayNanoType>().values();
-                mix_each(hashes, nulls, values.iter(), |hash, value| mix_wide(hash, interval_nanos(*value)))
+                mix_each(hashes, nulls, values.iter(), |hash, value| mix_wide(hash, nanos_of(*value)))
             }
             DataType::Utf8 => mix_bytes(column.as_bytes::<Utf8Type>(), hashes),
             DataType::Binary => mix_bytes(column.as_bytes::<BinaryType>(), hashes),

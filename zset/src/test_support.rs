@@ -17,7 +17,7 @@ use arrow::datatypes::{
 };
 use proptest::prelude::*;
 
-use crate::types::{interval_nanos, interval_of_nanos};
+use crate::types::{nanos_of, interval_of_nanos};
 use crate::word::{Word, match_word_type};
 
 /// A value as SQL sees it.
@@ -178,7 +178,7 @@ pub(crate) fn cell(column: &dyn Array, row: usize) -> Cell {
         match column.data_type() {
             DataType::Boolean => Cell::Number(column.as_boolean().value(row).into()),
             DataType::Decimal128(..) => Cell::Number(column.as_primitive::<Decimal128Type>().value(row)),
-            DataType::Interval(_) => Cell::Number(interval_nanos(column.as_primitive::<IntervalMonthDayNanoType>().value(row))),
+            DataType::Interval(_) => Cell::Number(nanos_of(column.as_primitive::<IntervalMonthDayNanoType>().value(row))),
             DataType::Utf8 => Cell::Bytes(column.as_string::<i32>().value(row).as_bytes().to_vec()),
             DataType::Binary => Cell::Bytes(column.as_binary::<i32>().value(row).to_vec()),
             DataType::List(_) => {

@@ -103,8 +103,14 @@ pub fn canonical_f32(value: f32) -> f32 {
 
 /// The duration of an interval in nanoseconds, with months of 30 days and days of 24 hours as PostgreSQL has it: intervals
 /// are equal, and are ordered, by it.
-pub fn interval_nanos(interval: IntervalMonthDayNano) -> i128 {
-    i128::from(interval.months) * NANOS_PER_MONTH + i128::from(interval.days) * NANOS_PER_DAY + i128::from(interval.nanoseconds)
+pub fn interval_nanos(months: i32, days: i32, nanoseconds: i64) -> i128 {
+    i128::from(months) * NANOS_PER_MONTH + i128::from(days) * NANOS_PER_DAY + i128::from(nanoseconds)
+}
+
+/// [`interval_nanos`] of Arrow's form of an interval.
+#[inline]
+pub(crate) fn nanos_of(interval: IntervalMonthDayNano) -> i128 {
+    interval_nanos(interval.months, interval.days, interval.nanoseconds)
 }
 
 /// The interval of this duration with the most months, then the most days: the one that stands for all that equal it.
@@ -125,7 +131,7 @@ pub(crate) fn justify_intervals(array: ArrayRef) -> ArrayRef {
     match array.data_type() {
         DataType::Interval(IntervalUnit::MonthDayNano) => {
             let intervals = array.as_primitive::<IntervalMonthDayNanoType>();
-            Arc::new(intervals.unary::<_, IntervalMonthDayNanoType>(|interval| interval_of_nanos(interval_nanos(interval))))
+            Arc::new(intervals.unary::<_, IntervalMonthDayNanoType>(|interval| interval_of_nanos(nanos_of(interval))))
         }
         data_type if data_type.is_nested() => map_children(array, &justify_intervals),
         _ => array,
@@ -217,8 +223,8 @@ mod tests {
         let ends =
             [(i32::MAX, i32::MAX, i64::MAX), (i32::MIN, i32::MIN, i64::MIN), (i32::MIN, i32::MAX, 1), (1, -31, 5), (0, 0, -1)];
         for (months, days, nanoseconds) in ends {
-            let nanos = interval_nanos(IntervalMonthDayNano::new(months, days, nanoseconds));
-            assert_eq!(interval_nanos(interval_of_nanos(nanos)), nanos);
+            let nanos = nanos_of(IntervalMonthDayNano::new(months, days, nanoseconds));
+            assert_eq!(nanos_of(interval_of_nanos(nanos)), nanos);
         }
         let array: ArrayRef =
             Arc::new(IntervalMonthDayNanoArray::from(vec![IntervalMonthDayNano::new(0, 30, NANOS_PER_DAY as i64)]));
