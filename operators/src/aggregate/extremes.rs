@@ -1,0 +1,297 @@
+//! MIN and MAX, exact under deletion.
+//!
+//! They are not linear: when the minimum is deleted the next one must be known. So the values of all groups stand in one
+//! ordered index keyed by (group, value), where a change costs O(log n) and the ends of a group are two descents. An
+//! input that never retracts needs none of it: the extreme so far is all that later rows can change.
+//!
+//! Values of up to eight bytes are kept as [order-preserving words](super::ordered_word), others as
+//! [order-preserving bytes](crate::order::OrderBytes).
+//!
+//! The payload of a group has [`Extremes::WORDS`] words: the number of entries in the index, whether there is an extreme,
+//! the minimum and the maximum as of the last [`Extremes::settle`]. For bytes the latter two are places in a slab plus one.
+//! Settling never overwrites a place: the saved payload of a touched group still leads to the old extremes until
+//! [`Extremes::forget`].
+
+use std::collections::HashMap;
+use std::ops::Bound;
+
+use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::buffer::NullBuffer;
+use arrow::compute::{self, SortOptions};
+use arrow::datatypes::DataType;
+use deltic_zset::{GroupTable, OrderedIndex, Result};
+
+use super::linear::Contribution;
+use super::ordered_word::{self, fits_word};
+use crate::order::OrderBytes;
+
+/// Which end of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Min,
+    Max,
+}
+
+impl End {
+    /// Where it is, from the first word.
+    fn word(self) -> usize {
+        match self {
+            End::Min => MIN,
+            End::Max => MAX,
+        }
+    }
+}
+
+const LIVE: usize = 0;
+const PRESENT: usize = 1;
+const MIN: usize = 2;
+const MAX: usize = 3;
+
+/// The least and the greatest value of each group.
+pub(super) struct Extremes {
+    data_type: DataType,
+    values: Values,
+}
+
+enum Values {
+    Words(Option<OrderedIndex<(u32, u64), ()>>),
+    Bytes(ByteValues),
+}
+
+type Bytes = Box<[u8]>;
+
+struct ByteValues {
+    order: OrderBytes,
+    /// Absent if the input is append-only.
+    index: Option<OrderedIndex<(u32, Bytes), ()>>,
+    /// The extremes of append-only groups since the last settling.
+    pending: HashMap<u32, (Bytes, Bytes)>,
+    slab: Vec<Bytes>,
+    free: Vec<u64>,
+    /// Places to be freed by [`Extremes::forget`].
+    retired: Vec<u64>,
+}
+
+impl Extremes {
+    /// The words per group.
+    pub(super) const WORDS: usize = 4;
+
+    /// For values of `data_type`; `append_only` if no weight will ever be negative.
+    ///
+    /// # Errors
+    /// If the type has no order.
+    pub(super) fn try_new(data_type: &DataType, append_only: bool) -> Result<Self> {
+        let values = if fits_word(data_type) {
+            Values::Words((!append_only).then(OrderedIndex::new))
+        } else {
+            Values::Bytes(ByteValues {
+                order: OrderBytes::try_new(&[(data_type.clone(), SortOptions::default())])?,
+                index: (!append_only).then(OrderedIndex::new),
+                pending: HashMap::new(),
+                slab: Vec::new(),
+                free: Vec::new(),
+                retired: Vec::new(),
+            })
+        };
+        Ok(Extremes { data_type: data_type.clone(), values })
+    }
+
+    /// Takes `values`, with the words of their groups at `at`.
+    pub(super) fn add(&mut self, table: &mut GroupTable, contribution: Contribution<'_>, values: &ArrayRef, at: usize) {
+        match &mut self.values {
+            Values::Words(index) => {
+                let words = ordered_word::encode(values);
+                match index {
+                    Some(index) => {
+                        let mut changes = Vec::with_capacity(words.len());
+                        contribution.for_each(|group, row, weight| changes.push(((group, words[row]), weight)));
+                        update(index, changes, table, at);
+                    }
+                    None => contribution.for_each(|group, row, _| widen(&mut table.payload_mut(group)[at..at + 4], words[row])),
+                }
+            }
+            Values::Bytes(bytes) => {
+                let rows = bytes.order.encode(std::slice::from_ref(values));
+                match &mut bytes.index {
+                    Some(index) => {
+                        let mut changes = Vec::with_capacity(rows.num_rows());
+                        contribution.for_each(|group, row, weight| changes.push(((group, rows.row(row).data().into()), weight)));
+                        update(index, changes, table, at);
+                    }
+                    None => contribution.for_each(|group, row, _| widen_bytes(&mut bytes.pending, group, rows.row(row).data())),
+                }
+            }
+        }
+    }
+
+    /// Writes the extremes of `groups` into their payloads.
+    pub(super) fn settle(&mut self, table: &mut GroupTable, groups: &[u32], at: usize) {
+        match &mut self.values {
+            Values::Words(None) => {}
+            Values::Words(Some(index)) => {
+                for &group in groups {
+                    let ends = ends(index, (group, 0), (group, u64::MAX));
+                    let [present, min, max] = ends.map_or([0; 3], |(min, max)| [1, min.1, max.1]);
+                    let payload = &mut table.payload_mut(group)[at..at + 4];
+                    (payload[PRESENT], payload[MIN], payload[MAX]) = (present, min, max);
+                }
+            }
+            Values::Bytes(bytes) => {
+                groups.iter().for_each(|&group| bytes.settle(&mut table.payload_mut(group)[at..at + 4], group))
+            }
+        }
+    }
+
+    /// Gives up what only the saved payloads of the epoch led to.
+    pub(super) fn forget(&mut self) {
+        if let Values::Bytes(bytes) = &mut self.values {
+            for place in bytes.retired.drain(..) {
+                bytes.slab[place as usize - 1] = Box::default();
+                bytes.free.push(place);
+            }
+        }
+    }
+
+    /// The extreme of each payload in `payloads` as a column.
+    pub(super) fn column<'a>(&self, payloads: impl Iterator<Item = &'a [u64]> + Clone, at: usize, end: End) -> ArrayRef {
+        let words: Vec<u64> = payloads.clone().map(|payload| payload[at + end.word()]).collect();
+        match &self.values {
+            Values::Words(_) => {
+                let valid: NullBuffer = payloads.map(|payload| payload[at + PRESENT] != 0).collect();
+                ordered_word::decode(&words, (valid.null_count() > 0).then_some(valid), &self.data_type)
+            }
+            Values::Bytes(bytes) => bytes.column(&words, &self.data_type),
+        }
+    }
+
+    /// The number of values kept.
+    pub(super) fn len(&self) -> usize {
+        match &self.values {
+            Values::Words(index) => index.as_ref().map_or(0, OrderedIndex::len),
+            Values::Bytes(bytes) => bytes.index.as_ref().map_or(0, OrderedIndex::len),
+        }
+    }
+
+    /// The memory of the values in bytes, as far as it is known.
+    pub(super) fn memory_bytes(&self) -> usize {
+        match &self.values {
+            Values::Words(index) => index.as_ref().map_or(0, OrderedIndex::memory_bytes),
+            Values::Bytes(bytes) => bytes.memory_bytes(),
+        }
+    }
+}
+
+/// Applies changes to an index and counts the entries of their groups.
+fn update<V: Ord + Clone>(
+    index: &mut OrderedIndex<(u32, V), ()>,
+    mut changes: Vec<((u32, V), i64)>,
+    table: &mut GroupTable,
+    at: usize,
+) {
+    changes.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+    index.update_sorted(changes, |key, before, after| {
+        if (before == 0) != (after == 0) {
+            let live = &mut table.payload_mut(key.0)[at + LIVE];
+            *live = live.wrapping_add_signed(if before == 0 { 1 } else { -1 });
+        }
+    });
+}
+
+/// The first and the last entry of positive weight between two keys.
+fn ends<K: Ord + Clone>(index: &OrderedIndex<K, ()>, from: K, to: K) -> Option<(&K, &K)> {
+    let mut range = index.range((Bound::Included(from), Bound::Included(to))).filter(|(_, weight)| *weight > 0);
+    let (first, _) = range.next()?;
+    let last = range.next_back().map_or(first, |(last, _)| last);
+    Some((first, last))
+}
+
+fn widen(payload: &mut [u64], word: u64) {
+    if payload[PRESENT] == 0 {
+        (payload[LIVE], payload[PRESENT], payload[MIN], payload[MAX]) = (1, 1, word, word);
+    } else {
+        payload[MIN] = payload[MIN].min(word);
+        payload[MAX] = payload[MAX].max(word);
+    }
+}
+
+fn widen_bytes(pending: &mut HashMap<u32, (Bytes, Bytes)>, group: u32, value: &[u8]) {
+    let (min, max) = pending.entry(group).or_insert_with(|| (value.into(), value.into()));
+    if value < &**min {
+        *min = value.into();
+    } else if value > &**max {
+        *max = value.into();
+    }
+}
+
+impl ByteValues {
+    fn settle(&mut self, payload: &mut [u64], group: u32) {
+        let (min, max) = match &self.index {
+            Some(index) => match ends(index, (group, Box::default()), (group + 1, Box::default())) {
+                Some((min, max)) => (min.1.clone(), max.1.clone()),
+                None => {
+                    self.retired.extend([payload[MIN], payload[MAX]].into_iter().filter(|&place| place != 0));
+                    payload[PRESENT..].fill(0);
+                    return;
+                }
+            },
+            None => match self.pending.remove(&group) {
+                Some(extremes) => extremes,
+                None => return,
+            },
+        };
+        let append_only = self.index.is_none();
+        if append_only {
+            payload[LIVE] = 1;
+        }
+        payload[PRESENT] = 1;
+        self.exchange(&mut payload[MIN], min, |new, old| !append_only || new < old);
+        self.exchange(&mut payload[MAX], max, |new, old| !append_only || new > old);
+    }
+
+    /// Puts `value` in the place of what `word` leads to, if it is another one and `better`.
+    fn exchange(&mut self, word: &mut u64, value: Bytes, better: impl Fn(&[u8], &[u8]) -> bool) {
+        if *word != 0 {
+            let old = &self.slab[*word as usize - 1];
+            if *old == value || !better(&value, old) {
+                return;
+            }
+            self.retired.push(*word);
+        }
+        *word = match self.free.pop() {
+            Some(place) => {
+                self.slab[place as usize - 1] = value;
+                place
+            }
+            None => {
+                self.slab.push(value);
+                self.slab.len() as u64
+            }
+        };
+    }
+
+    fn column(&self, places: &[u64], data_type: &DataType) -> ArrayRef {
+        let present = places.iter().filter(|&&place| place != 0);
+        let values = self.order.decode(present.map(|&place| &*self.slab[place as usize - 1])).swap_remove(0);
+        debug_assert_eq!(values.data_type(), data_type);
+        if values.len() == places.len() {
+            return values;
+        }
+        let mut next = 0;
+        let rows: UInt32Array = places
+            .iter()
+            .map(|&place| {
+                (place != 0).then(|| {
+                    next += 1;
+                    next - 1
+                })
+            })
+            .collect();
+        compute::take(&values, &rows, None).expect("each place has a value")
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let index = self.index.as_ref().map_or(0, OrderedIndex::memory_bytes);
+        let slab: usize = self.slab.iter().map(|value| size_of_val(value) + value.len()).sum();
+        self.order.memory_bytes() + index + slab
+    }
+}

@@ -1,0 +1,98 @@
+//! From a circuit's node to the operator that runs it on one worker.
+
+use deltic_circuit::{Circuit, Expr, Node, Operator};
+use deltic_zset::Result;
+
+use crate::arrange::{Index, SharedArrangement};
+use crate::contract;
+use crate::driver::Cadence;
+use crate::exchange::owner_of_empty_key;
+use crate::join::Join;
+use crate::{Aggregate, Constant, Distinct, EpochOperator, MapFilter, Negate, TopK, Union};
+
+/// Where an operator is built.
+pub(super) struct Site<'a> {
+    pub(super) circuit: &'a Circuit,
+    /// The position of the node.
+    pub(super) node: usize,
+    pub(super) since: u64,
+    pub(super) worker: usize,
+    pub(super) peers: usize,
+    /// The arrangements of the circuit's index nodes, this one's included.
+    pub(super) arrangements: &'a [Option<SharedArrangement>],
+}
+
+impl Site<'_> {
+    /// The operator, in debug builds under the eyes of [`contract`].
+    ///
+    /// # Errors
+    /// If the state structures have no layout for a type; a valid circuit has no such types.
+    pub(super) fn operator(&self) -> Result<Box<dyn EpochOperator>> {
+        let operator = self.bare_operator()?;
+        let node = self.this();
+        let inputs = node.inputs.iter().map(|&input| self.circuit.node(input).schema.clone()).collect();
+        Ok(contract::checked(operator, node, inputs))
+    }
+
+    fn this(&self) -> &Node {
+        &self.circuit.nodes[self.node]
+    }
+
+    fn bare_operator(&self) -> Result<Box<dyn EpochOperator>> {
+        let node = self.this();
+        let schema = node.schema.clone();
+        let input = |port: usize| self.circuit.node(node.inputs[port]);
+        Ok(match &node.operator {
+            Operator::Source { .. } => unreachable!("sources are fed, not run"),
+            Operator::Constant { rows } => Box::new(Constant::new(rows.clone(), self.worker == 0)),
+            Operator::MapFilter { predicates, projections } => {
+                Box::new(MapFilter::new(predicates.clone(), projections.clone(), schema))
+            }
+            Operator::Union => Box::new(Union::new(schema)),
+            Operator::Negate => Box::new(Negate::new()),
+            Operator::Index { .. } => Box::new(Index::new(self.arrangement(self.node))),
+            Operator::Join { .. } => {
+                let [left, right] = [0, 1].map(|port| self.arrangement(node.inputs[port].0).reader(self.since));
+                Box::new(Join::try_new(node, left, right)?)
+            }
+            Operator::Distinct => Box::new(Distinct::try_new(schema)?),
+            Operator::Aggregate { group, aggregates } => {
+                let owns_global = self.worker == owner_of_empty_key(self.peers);
+                Box::new(Aggregate::try_new(group, aggregates, input(0), schema, owns_global)?)
+            }
+            Operator::TopK { .. } => Box::new(TopK::try_new(node, &input(0).schema)?),
+        })
+    }
+
+    fn arrangement(&self, node: usize) -> SharedArrangement {
+        self.arrangements[node].clone().expect("the inputs of a join are index nodes")
+    }
+}
+
+/// Operators without state answer at once, the others when the epoch is complete.
+pub(super) fn cadence(operator: &Operator) -> Cadence {
+    match operator {
+        Operator::MapFilter { .. } | Operator::Union | Operator::Negate => Cadence::AtOnce,
+        _ => Cadence::AtFrontier,
+    }
+}
+
+/// Whether the state of the operator holds its output, so that a dataflow installed later can start from it.
+pub(super) fn holds_contents(operator: &Operator) -> bool {
+    matches!(operator, Operator::Index { .. } | Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. })
+}
+
+/// Whether errors can arise in the operator.
+pub(super) fn can_fail(operator: &Operator) -> bool {
+    match operator {
+        Operator::MapFilter { predicates, projections } => {
+            predicates.iter().chain(projections.iter().flatten()).any(Expr::can_fail)
+        }
+        Operator::Join { .. } | Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. } => true,
+        Operator::Source { .. }
+        | Operator::Constant { .. }
+        | Operator::Union
+        | Operator::Negate
+        | Operator::Index { .. } => false,
+    }
+}

@@ -1,0 +1,121 @@
+//! [`Distinct`]: each row once, whatever its weight.
+//!
+//! The state is the weight of each row. Only a row whose weight becomes positive, or stops being so, changes the output, and
+//! that is decided when the epoch closes: a row that is deleted and inserted again inside an epoch emits nothing. A weight
+//! that stays negative (only a wrong input can cause it) is an error row until it is made good.
+
+use std::sync::LazyLock;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use deltic_circuit::errors::code;
+use deltic_circuit::{ErrorRows, EvalError, render_values};
+use deltic_zset::hash::hash_columns;
+use deltic_zset::{EncodedRows, GroupTable, Result, RowLayout, ZBatch};
+
+use crate::{EpochOperator, Output, StateSize};
+
+/// Payload: the weight in two words, and whether the row is among the touched ones.
+const WEIGHT: usize = 0;
+const TOUCHED: usize = 2;
+const WORDS: usize = 3;
+
+static NEGATIVE: LazyLock<EvalError> =
+    LazyLock::new(|| EvalError::new(code::WEIGHT, "the row was deleted more often than inserted"));
+
+/// Keeps each row once.
+pub struct Distinct {
+    schema: SchemaRef,
+    layout: RowLayout,
+    weights: GroupTable,
+    /// The rows that the open epoch touched, with the sign of their weight before it.
+    touched: Vec<(u32, i128)>,
+    encoded: EncodedRows,
+    hashes: Vec<u64>,
+    groups: Vec<u32>,
+}
+
+fn weight(payload: &[u64]) -> i128 {
+    (u128::from(payload[WEIGHT]) | u128::from(payload[WEIGHT + 1]) << 64) as i128
+}
+
+impl Distinct {
+    /// The operator over rows of `schema`.
+    ///
+    /// # Errors
+    /// If a column has a type that cannot be stored.
+    pub fn try_new(schema: SchemaRef) -> Result<Self> {
+        let types: Vec<DataType> = schema.fields().iter().map(|field| field.data_type().clone()).collect();
+        let layout = RowLayout::try_new(&types)?;
+        Ok(Distinct {
+            schema,
+            weights: GroupTable::new(layout.clone(), WORDS),
+            layout,
+            touched: Vec::new(),
+            encoded: EncodedRows::new(),
+            hashes: Vec::new(),
+            groups: Vec::new(),
+        })
+    }
+
+    fn batch(&self, groups: &[u32], weights: Option<Vec<i64>>) -> ZBatch {
+        ZBatch::new(self.schema.clone(), self.weights.keys(groups), weights.map(Into::into), groups.len())
+    }
+}
+
+impl EpochOperator for Distinct {
+    fn push(&mut self, _port: usize, batch: ZBatch) {
+        if batch.is_empty() {
+            return;
+        }
+        hash_columns(batch.columns(), batch.len(), &mut self.hashes);
+        self.layout.encode(batch.columns(), batch.len(), &mut self.encoded);
+        self.weights.upsert(&self.encoded, &self.hashes, &mut self.groups);
+        for (row, &group) in self.groups.iter().enumerate() {
+            let payload = self.weights.payload_mut(group);
+            let before = weight(payload);
+            if payload[TOUCHED] == 0 {
+                payload[TOUCHED] = 1;
+                self.touched.push((group, before.signum()));
+            }
+            let after = before.wrapping_add(i128::from(batch.weight(row)));
+            (payload[WEIGHT], payload[WEIGHT + 1]) = (after as u64, (after >> 64) as u64);
+        }
+    }
+
+    fn close(&mut self, _epoch: u64) -> Output {
+        let (mut groups, mut weights, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        let mut errors = ErrorRows::new();
+        for (group, before) in std::mem::take(&mut self.touched) {
+            let payload = self.weights.payload_mut(group);
+            payload[TOUCHED] = 0;
+            let after = weight(payload).signum();
+            let change = i64::from(after > 0) - i64::from(before > 0);
+            if change != 0 {
+                groups.push(group);
+                weights.push(change);
+            }
+            let failure = i64::from(after < 0) - i64::from(before < 0);
+            if failure != 0 {
+                errors.push(&NEGATIVE, "distinct", render_values(&self.weights.keys(&[group]), 0), failure);
+            }
+            gone.extend((after == 0).then_some(group));
+        }
+        let weights = weights.iter().any(|&weight| weight != 1).then_some(weights);
+        let output = Output::of(self.batch(&groups, weights), errors.finish());
+        gone.into_iter().for_each(|group| self.weights.remove(group));
+        output
+    }
+
+    fn contents(&self) -> Option<ZBatch> {
+        let positive = |group: &u32| weight(self.weights.payload(*group)) > 0;
+        let groups: Vec<u32> = self.weights.groups().filter(positive).collect();
+        Some(self.batch(&groups, None))
+    }
+
+    fn state_size(&self) -> StateSize {
+        StateSize { rows: self.weights.len(), bytes: self.weights.memory_bytes() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Rows as keys of one ordered index: partition, order, then every other column.
+//!
+//! The encoding of a row is the concatenation of those of its columns, so rows of one partition share a prefix, in which
+//! they stand in the order of the query, and ties are broken by what is left of the row. The key holds the whole row.
+
+use arrow::array::ArrayRef;
+use arrow::compute::SortOptions;
+use arrow::datatypes::{DataType, Schema};
+use deltic_circuit::SortKey;
+use deltic_zset::Result;
+
+use crate::order::OrderBytes;
+
+/// A row, encoded. A key made of the prefix alone comes before all rows of its partition.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RowKey {
+    bytes: Box<[u8]>,
+    /// The length of the prefix that names the partition.
+    prefix: u32,
+}
+
+impl RowKey {
+    /// The bytes that all rows of the partition begin with.
+    pub(super) fn partition(&self) -> &[u8] {
+        &self.bytes[..self.prefix as usize]
+    }
+
+    /// The place before the first row of the partition.
+    pub(super) fn partition_start(&self) -> RowKey {
+        RowKey { bytes: self.partition().into(), prefix: self.prefix }
+    }
+
+    /// The place behind the last row of the partition; `None` if no row of another partition can come after it.
+    pub(super) fn partition_end(&self) -> Option<RowKey> {
+        let mut bytes = self.partition().to_vec();
+        while let Some(last) = bytes.pop() {
+            if let Some(next) = last.checked_add(1) {
+                bytes.push(next);
+                return Some(RowKey { prefix: bytes.len() as u32, bytes: bytes.into() });
+            }
+        }
+        None
+    }
+
+    /// Whether both rows are of one partition.
+    pub(super) fn same_partition(&self, other: &RowKey) -> bool {
+        other.bytes.starts_with(self.partition())
+    }
+
+    /// The heap memory of the key in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// How rows of one schema become keys.
+pub(super) struct KeyEncoder {
+    /// The columns in the order of the key.
+    columns: Vec<usize>,
+    partition: Option<OrderBytes>,
+    partition_columns: usize,
+    row: OrderBytes,
+}
+
+impl KeyEncoder {
+    /// Keys for rows of `schema`.
+    ///
+    /// # Errors
+    /// If a column has a type without an order.
+    pub(super) fn try_new(schema: &Schema, partition: &[usize], order: &[SortKey]) -> Result<Self> {
+        let ascending = SortOptions { descending: false, nulls_first: false };
+        let mut columns: Vec<(usize, SortOptions)> = Vec::new();
+        let ordered =
+            order.iter().map(|key| (key.column, SortOptions { descending: key.descending, nulls_first: key.nulls_first }));
+        let all = partition
+            .iter()
+            .map(|&column| (column, ascending))
+            .chain(ordered)
+            .chain((0..schema.fields().len()).map(|column| (column, ascending)));
+        let mut partition_columns = 0;
+        for (position, (column, options)) in all.enumerate() {
+            if columns.iter().all(|(known, _)| *known != column) {
+                columns.push((column, options));
+                partition_columns += usize::from(position < partition.len());
+            }
+        }
+        let typed: Vec<(DataType, SortOptions)> =
+            columns.iter().map(|&(column, options)| (schema.field(column).data_type().clone(), options)).collect();
+        let prefix = if partition_columns == 0 { None } else { Some(OrderBytes::try_new(&typed[..partition_columns])?) };
+        let columns = columns.into_iter().map(|(column, _)| column).collect();
+        Ok(KeyEncoder { columns, partition: prefix, partition_columns, row: OrderBytes::try_new(&typed)? })
+    }
+
+    /// The keys of the rows of `columns`.
+    pub(super) fn encode(&self, columns: &[ArrayRef], rows: usize) -> Vec<RowKey> {
+        let columns: Vec<ArrayRef> = self.columns.iter().map(|&column| columns[column].clone()).collect();
+        if columns.is_empty() {
+            return vec![RowKey { bytes: Box::default(), prefix: 0 }; rows];
+        }
+        let prefixes = self.partition.as_ref().map(|partition| partition.encode(&columns[..self.partition_columns]));
+        let encoded = self.row.encode(&columns);
+        let prefix = |row| prefixes.as_ref().map_or(0, |prefixes| prefixes.row(row).data().len() as u32);
+        (0..rows).map(|row| RowKey { bytes: encoded.row(row).data().into(), prefix: prefix(row) }).collect()
+    }
+
+    /// The rows of `keys` as columns in the order of the schema.
+    pub(super) fn decode<'a>(&self, keys: impl IntoIterator<Item = &'a RowKey>) -> Vec<ArrayRef> {
+        let decoded = self.row.decode(keys.into_iter().map(|key| &*key.bytes));
+        let mut columns: Vec<(usize, ArrayRef)> = self.columns.iter().copied().zip(decoded).collect();
+        columns.sort_unstable_by_key(|(column, _)| *column);
+        columns.into_iter().map(|(_, column)| column).collect()
+    }
+
+    /// The memory of the encoder in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.row.memory_bytes() + self.partition.as_ref().map_or(0, OrderBytes::memory_bytes)
+    }
+}

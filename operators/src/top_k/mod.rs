@@ -1,0 +1,189 @@
+//! [`TopK`]: the first rows of each partition, in order.
+//!
+//! All rows stand in one ordered index by (partition, order, rest of the row), which counts copies below every subtree:
+//! position to row and row to position are descents. An epoch's changes are summed per row first, so only their net effect is
+//! applied; then each changed partition yields its delta from the changes and from what crossed the borders (see [`window`]).
+//! Rows that cannot get into view cost their index update and nothing else.
+//!
+//! Positions count copies, so the index must not hold negative weights, nor such that their sums leave 64 bits. It holds each
+//! weight cut to `0 ..= cap`; true weights outside of that are kept beside it. A negative one (only a wrong input can cause
+//! it) is an error row until it is made good.
+
+mod key;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{ArrayRef, Int64Array};
+use arrow::compute;
+use arrow::datatypes::SchemaRef;
+use deltic_circuit::errors::code;
+use deltic_circuit::{ErrorRows, EvalError, Node, Operator, render_values};
+use deltic_zset::{Error, Result, ZBatch};
+
+use crate::{EpochOperator, Output, StateSize};
+use key::{KeyEncoder, RowKey};
+use window::{Change, Rows, Shown, Window};
+
+static NEGATIVE: LazyLock<EvalError> =
+    LazyLock::new(|| EvalError::new(code::WEIGHT, "the row was deleted more often than inserted"));
+
+/// Keeps the rows `offset .. offset + limit` of each partition.
+pub struct TopK {
+    schema: SchemaRef,
+    keys: KeyEncoder,
+    window: Window,
+    rows: Rows,
+    /// The greatest weight in `rows`. Copies of a row beyond it are behind the end of the window anyway.
+    cap: i64,
+    /// The true weights of rows whose weight is not in `0 ..= cap`.
+    uncut: BTreeMap<RowKey, i128>,
+    /// The rows of the open epoch.
+    pending: Vec<Change>,
+    key_bytes: usize,
+}
+
+impl TopK {
+    /// The operator of `node`, which must be an [`Operator::TopK`], over rows of `input`.
+    ///
+    /// # Errors
+    /// If the node is another one, or a column has a type without an order.
+    pub fn try_new(node: &Node, input: &SchemaRef) -> Result<Self> {
+        let Operator::TopK { partition, order, offset, limit, with_row_number } = &node.operator else {
+            return Err(Error::Shape("the node is no top-k".to_owned()));
+        };
+        let position = |position: u64| i64::try_from(position).unwrap_or(i64::MAX);
+        let end = limit.map(|limit| position(offset.saturating_add(limit)));
+        Ok(TopK {
+            schema: node.schema.clone(),
+            keys: KeyEncoder::try_new(input, partition, order)?,
+            window: Window { offset: position(*offset), end, numbered: *with_row_number },
+            rows: Rows::new(),
+            // Far more than any row has copies, and so little that 2^32 such rows could be counted.
+            cap: end.unwrap_or(0).max(i64::from(i32::MAX)),
+            uncut: BTreeMap::new(),
+            pending: Vec::new(),
+            key_bytes: 0,
+        })
+    }
+
+    /// The changes of the epoch by row, each row once, ascending.
+    fn take_changes(&mut self) -> Vec<(RowKey, i128)> {
+        self.pending.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        let mut changes: Vec<(RowKey, i128)> = Vec::with_capacity(self.pending.len());
+        for (key, weight) in self.pending.drain(..) {
+            match changes.last_mut() {
+                Some((last, sum)) if *last == key => *sum += i128::from(weight),
+                _ => changes.push((key, i128::from(weight))),
+            }
+        }
+        changes.retain(|(_, weight)| *weight != 0);
+        changes
+    }
+
+    /// Applies the changes of one partition. Returns those of the index; rows that become or cease to be negative are added to `negative`.
+    fn apply(&mut self, changes: &[(RowKey, i128)], negative: &mut Vec<Change>) -> Vec<Change> {
+        let mut applied = Vec::with_capacity(changes.len());
+        for (key, change) in changes {
+            let cut = |weight: i128| weight.clamp(0, i128::from(self.cap)) as i64;
+            let before = self.uncut.get(key).copied().unwrap_or_else(|| i128::from(self.rows.weight(key)));
+            let after = before + change;
+            let delta = cut(after) - cut(before);
+            if i128::from(cut(after)) != after {
+                self.uncut.insert(key.clone(), after);
+            } else if i128::from(cut(before)) != before {
+                self.uncut.remove(key);
+            }
+            if (before < 0) != (after < 0) {
+                negative.push((key.clone(), if after < 0 { 1 } else { -1 }));
+            }
+            if delta == 0 {
+                continue;
+            }
+            let (old, new) = self.rows.update(key.clone(), delta);
+            if old == 0 {
+                self.key_bytes += key.memory_bytes();
+            } else if new == 0 {
+                self.key_bytes -= key.memory_bytes();
+            }
+            applied.push((key.clone(), delta));
+        }
+        applied
+    }
+
+    /// The delta of the output as a batch.
+    fn batch(&self, shown: &[Shown]) -> ZBatch {
+        let mut columns = self.keys.decode(shown.iter().map(|(key, _, _)| key));
+        if self.window.numbered {
+            let numbers: ArrayRef = Arc::new(shown.iter().map(|(_, number, _)| *number).collect::<Int64Array>());
+            let data_type = self.schema.field(columns.len()).data_type();
+            columns.push(compute::cast(&numbers, data_type).expect("row numbers are of an integer type"));
+        }
+        let weights: Vec<i64> = shown.iter().map(|(_, _, weight)| *weight).collect();
+        let weights = weights.iter().any(|&weight| weight != 1).then(|| weights.into());
+        ZBatch::new(self.schema.clone(), columns, weights, shown.len())
+    }
+
+    fn errors(&self, negative: &[Change]) -> ZBatch {
+        let mut errors = ErrorRows::new();
+        for (key, weight) in negative {
+            errors.push(&NEGATIVE, "top-k", render_values(&self.keys.decode([key]), 0), *weight);
+        }
+        errors.finish()
+    }
+
+    /// Appends what is shown of the partition that begins with `first`.
+    fn show_partition(&self, first: &RowKey, shown: &mut Vec<Shown>) {
+        let start = first.partition_start();
+        let Some((from, copies)) = self.rows.select_from(&start, self.window.offset) else { return };
+        let mut position = self.window.offset - copies;
+        for (key, weight) in self.rows.range((Bound::Included(from.clone()), Bound::Unbounded)) {
+            let positions = self.window.clip(position..position + weight);
+            if positions.is_empty() || !first.same_partition(key) {
+                return;
+            }
+            if self.window.numbered {
+                shown.extend(positions.map(|position| (key.clone(), position + 1, 1)));
+            } else {
+                shown.push((key.clone(), 0, positions.end - positions.start));
+            }
+            position += weight;
+        }
+    }
+}
+
+impl EpochOperator for TopK {
+    fn push(&mut self, _port: usize, batch: ZBatch) {
+        let keys = self.keys.encode(batch.columns(), batch.len());
+        self.pending.extend(keys.into_iter().enumerate().map(|(row, key)| (key, batch.weight(row))));
+    }
+
+    fn close(&mut self, _epoch: u64) -> Output {
+        let changes = self.take_changes();
+        let (mut shown, mut negative) = (Vec::new(), Vec::new());
+        for changes in changes.chunk_by(|(left, _), (right, _)| left.same_partition(right)) {
+            let before = self.window.borders(&self.rows, &changes[0].0);
+            let applied = self.apply(changes, &mut negative);
+            self.window.delta(&self.rows, &applied, &before, &mut shown);
+        }
+        Output::of(self.batch(&shown), self.errors(&negative))
+    }
+
+    fn contents(&self) -> Option<ZBatch> {
+        let mut shown = Vec::new();
+        let mut next = self.rows.first_from(Bound::Unbounded);
+        while let Some((first, _)) = next {
+            self.show_partition(first, &mut shown);
+            next = first.partition_end().and_then(|end| self.rows.first_from(Bound::Included(&end)));
+        }
+        Some(self.batch(&shown))
+    }
+
+    fn state_size(&self) -> StateSize {
+        StateSize { rows: self.rows.len(), bytes: self.rows.memory_bytes() + self.key_bytes + self.keys.memory_bytes() }
+    }
+}

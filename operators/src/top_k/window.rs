@@ -1,0 +1,174 @@
+//! What a change of a partition does to the rows at positions `offset .. end`.
+//!
+//! Call `F(x)` the first `x` copies of the partition. The rows shown are `F(end) - F(offset)`, so their delta is the
+//! difference of two deltas of prefixes. The delta of a prefix is the changes before its border, and around the border the copies that
+//! moved over it. There cannot be more of those than changed copies. So only the keys between the old and the new border
+//! are walked, never the window: the cost is O(changes x log n) whatever the limit.
+//!
+//! With row numbers every row behind a change moves, and the walk goes on until old and new positions agree again.
+
+use std::cmp::Ordering;
+use std::ops::{Bound, ControlFlow, Range};
+
+use deltic_zset::{OrderedIndex, WeightCount};
+
+use super::key::RowKey;
+
+/// Rows in order, with their numbers of copies.
+pub(super) type Rows = OrderedIndex<RowKey, WeightCount>;
+
+/// The positions that are shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    /// Copies to skip.
+    pub(super) offset: i64,
+    /// The first position not shown; `None` if all behind the offset are.
+    pub(super) end: Option<i64>,
+    /// Whether each copy is a row with its number.
+    pub(super) numbered: bool,
+}
+
+/// A changed row of a partition: its key and by how many copies it grew.
+pub(super) type Change = (RowKey, i64);
+
+/// A changed row of the output: key, row number (0 if there is none), weight.
+pub(super) type Shown = (RowKey, i64, i64);
+
+/// Where the borders of a partition are.
+#[derive(Clone, Debug)]
+pub(super) struct Borders {
+    offset: Option<RowKey>,
+    end: Option<RowKey>,
+}
+
+impl Window {
+    /// Where the borders are at this moment in the partition of `row`.
+    pub(super) fn borders(&self, rows: &Rows, row: &RowKey) -> Borders {
+        let start = row.partition_start();
+        let at = |position: i64| {
+            let (key, _) = rows.select_from(&start, position)?;
+            row.same_partition(key).then(|| key.clone())
+        };
+        Borders { offset: at(self.offset), end: self.end.and_then(at) }
+    }
+
+    /// Whether `position` is before the end.
+    fn before_end(&self, position: i64) -> bool {
+        self.end.is_none_or(|end| position < end)
+    }
+
+    /// Appends the delta of the output, given the `changes` of one partition (ascending, already applied to `rows`) and the borders before.
+    pub(super) fn delta(&self, rows: &Rows, changes: &[Change], before: &Borders, shown: &mut Vec<Shown>) {
+        let Some((first, _)) = changes.first() else { return };
+        let now = self.borders(rows, first);
+        let offset_border = earlier(&before.offset, &now.offset);
+        if self.numbered {
+            self.numbered_delta(rows, changes, offset_border, shown);
+            return;
+        }
+        let mut moved: Vec<Change> = Vec::new();
+        if let Some(end) = self.end {
+            prefix_delta(rows, changes, end, earlier(&before.end, &now.end), 1, &mut moved);
+        } else {
+            moved.extend(changes.iter().cloned());
+        }
+        if self.offset > 0 {
+            prefix_delta(rows, changes, self.offset, offset_border, -1, &mut moved);
+            moved.sort_by(|left, right| left.0.cmp(&right.0));
+        }
+        for change in moved {
+            match shown.last_mut() {
+                Some((key, _, weight)) if *key == change.0 => *weight += change.1,
+                _ => shown.push((change.0, 0, change.1)),
+            }
+            shown.pop_if(|(_, _, weight)| *weight == 0);
+        }
+    }
+
+    fn numbered_delta(&self, rows: &Rows, changes: &[Change], border: Option<&RowKey>, shown: &mut Vec<Shown>) {
+        // No row at the offset, neither before nor now: nothing was shown and nothing is.
+        let (Some(border), Some((first, _)), Some((last, _))) = (border, changes.first(), changes.last()) else { return };
+        walk(rows, changes, border.max(first), |key, old, new| {
+            let settled = old.start == new.start && key > last;
+            if settled || !(self.before_end(old.start) || self.before_end(new.start)) {
+                return ControlFlow::Break(());
+            }
+            let (old, new) = (self.clip(old), self.clip(new));
+            shown.extend(difference(&old, &new).map(|position| (key.clone(), position + 1, -1)));
+            shown.extend(difference(&new, &old).map(|position| (key.clone(), position + 1, 1)));
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// Those of `positions` that are shown.
+    pub(super) fn clip(&self, positions: Range<i64>) -> Range<i64> {
+        let end = self.end.map_or(positions.end, |end| positions.end.min(end));
+        let start = positions.start.max(self.offset);
+        start..end.max(start)
+    }
+}
+
+/// The positions of `left` that are not in `right`.
+fn difference(left: &Range<i64>, right: &Range<i64>) -> impl Iterator<Item = i64> {
+    (left.start..left.end.min(right.start)).chain(left.start.max(right.end)..left.end)
+}
+
+/// The delta of the first `length` copies, times `sign`, given the earlier of its borders before and now (`None`: all copies of
+/// the partition are among them, before and now).
+fn prefix_delta(rows: &Rows, changes: &[Change], length: i64, border: Option<&RowKey>, sign: i64, delta: &mut Vec<Change>) {
+    let inside = border.map_or(changes.len(), |border| changes.partition_point(|(key, _)| key < border));
+    delta.extend(changes[..inside].iter().map(|(key, change)| (key.clone(), sign * change)));
+    let Some(border) = border else { return };
+    walk(rows, changes, border, |key, old, new| {
+        if old.start >= length && new.start >= length {
+            return ControlFlow::Break(());
+        }
+        let among = |positions: Range<i64>| positions.end.min(length) - positions.start.min(length);
+        let change = among(new) - among(old);
+        delta.extend((change != 0).then(|| (key.clone(), sign * change)));
+        ControlFlow::Continue(())
+    });
+}
+
+/// The earlier of two borders, where `None` is behind all rows.
+fn earlier<'a>(left: &'a Option<RowKey>, right: &'a Option<RowKey>) -> Option<&'a RowKey> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(left.min(right)),
+        _ => left.as_ref().or(right.as_ref()),
+    }
+}
+
+/// Visits the rows of a partition that were there before the changes or are there now, ascending from `start`, with the positions of their
+/// copies before and now.
+fn walk(
+    rows: &Rows,
+    changes: &[Change],
+    start: &RowKey,
+    mut visit: impl FnMut(&RowKey, Range<i64>, Range<i64>) -> ControlFlow<()>,
+) {
+    let passed = changes.partition_point(|(key, _)| key < start);
+    let mut new = rows.rank(start) - rows.rank(&start.partition_start());
+    let mut old = new - changes[..passed].iter().map(|(_, change)| change).sum::<i64>();
+    let mut changes = changes[passed..].iter().peekable();
+    let mut stored = rows
+        .range((Bound::Included(start.clone()), Bound::Unbounded))
+        .take_while(|(key, _)| start.same_partition(key))
+        .peekable();
+    loop {
+        let order = match (stored.peek(), changes.peek()) {
+            (Some((key, _)), Some((changed, _))) => (*key).cmp(changed),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return,
+        };
+        let present = if order.is_le() { stored.next() } else { None };
+        let change = if order.is_ge() { changes.next() } else { None };
+        let now = present.map_or(0, |(_, weight)| weight);
+        let before = now - change.map_or(0, |(_, change)| *change);
+        let Some(key) = present.map(|(key, _)| key).or(change.map(|(key, _)| key)) else { return };
+        if visit(key, old..old + before, new..new + now).is_break() {
+            return;
+        }
+        (old, new) = (old + before, new + now);
+    }
+}
