@@ -1,4 +1,5 @@
 //! Laws, oracles and SQL files: what must hold across the crates of Deltic.
 
 pub mod feed;
+pub mod scene;
 pub mod slt;
