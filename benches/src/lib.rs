@@ -2,5 +2,6 @@
 //! typed differential-dataflow twins of our operators.
 
 pub mod differential;
+pub mod operators;
 pub mod process;
 pub mod rows;

@@ -1,0 +1,166 @@
+//! Our operators against differential-dataflow's typed ones: rows per CPU-second of one worker, side by side in one run, and the worst epoch.
+//!
+//! 1M keys, two 8-byte columns. Both sides are preloaded with every key, then run the same epochs in turns: one of ours, one of theirs, so that a noisy
+//! neighbour slows both. Making the rows is not timed; putting them into the form that each side takes (a batch here, updates there) is.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use deltic::{Config, Database};
+use deltic_benches::differential::{self, EpochLoop};
+use deltic_benches::operators::{self, Loop, batch};
+use deltic_benches::rows::{Rows, every_key};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Compares the operators with differential-dataflow's
+#[derive(Parser, Debug)]
+struct Args {
+    /// Different keys
+    #[arg(long, default_value_t = 1_000_000)]
+    keys: u64,
+    /// Rows of an epoch
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000])]
+    epoch_rows: Vec<usize>,
+    /// Rows in all for each measurement
+    #[arg(long, default_value_t = 10_000_000)]
+    rows: usize,
+    /// Leave out the comparison of the group-by through SQL and `Database`
+    #[arg(long)]
+    operators_only: bool,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    println!(
+        "{:<10} {:>11} {:>14} {:>14} {:>7} {:>10} {:>10} {:>12} {:>12}",
+        "operator", "epoch rows", "deltic rows/s", "diff. rows/s", "ratio", "median ms", "worst ms", "worst/median", "diff. worst"
+    );
+    for &rows in &args.epoch_rows {
+        let epochs = (args.rows / rows).max(1);
+        let pairs = |rows_of: &mut Rows| rows_of.epoch_of_pairs(rows);
+        let random = |rows_of: &mut Rows| rows_of.epoch(rows);
+        let (keys, values) = every_key(args.keys);
+
+        let (mut ours, mut theirs) = (Loop::new(&operators::group_by()?), differential::GroupBy::default());
+        compare("group by", &args, rows, epochs, random, &mut ours, &mut theirs);
+
+        let (mut ours, mut theirs) = (Loop::new(&operators::distinct()?), differential::Distinct::default());
+        compare("distinct", &args, rows, epochs, pairs, &mut ours, &mut theirs);
+
+        let (mut ours, mut theirs) = (Loop::new(&operators::join()?), differential::Join::default());
+        ours.feed("r", batch(&keys, &values));
+        theirs.load_right(&keys, &values);
+        compare("join", &args, rows, epochs, random, &mut ours, &mut theirs);
+
+        if !args.operators_only {
+            let mut ours = ThroughSql::new()?;
+            let mut operator = Loop::new(&operators::group_by()?);
+            compare("sql group", &args, rows, epochs, random, &mut ours, &mut operator);
+        }
+    }
+    if !args.operators_only {
+        println!("sql group: the group-by through SQL and Database; its ratio is to the operator alone");
+        one_row_commits()?;
+    }
+    Ok(())
+}
+
+/// Runs both sides over the same epochs, in turns, and prints a line.
+fn compare(
+    name: &str,
+    args: &Args,
+    rows: usize,
+    epochs: usize,
+    make: impl Fn(&mut Rows) -> (Vec<i64>, Vec<i64>),
+    ours: &mut dyn EpochLoop,
+    theirs: &mut dyn EpochLoop,
+) {
+    let (keys, values) = every_key(args.keys);
+    for (keys, values) in keys.chunks(rows).zip(values.chunks(rows)) {
+        ours.epoch(keys, values);
+        theirs.epoch(keys, values);
+    }
+    let mut generator = Rows::new(args.keys, 42);
+    let (mut our_times, mut their_times) = (Vec::with_capacity(epochs), Vec::with_capacity(epochs));
+    for _ in 0..epochs {
+        let (keys, values) = make(&mut generator);
+        our_times.push(time(|| ours.epoch(&keys, &values)));
+        their_times.push(time(|| theirs.epoch(&keys, &values)));
+    }
+    let rate = |times: &[Duration]| (rows * epochs) as f64 / times.iter().sum::<Duration>().as_secs_f64();
+    let (ours, theirs) = (rate(&our_times), rate(&their_times));
+    our_times.sort_unstable();
+    their_times.sort_unstable();
+    let median = our_times[epochs / 2].as_secs_f64() * 1e3;
+    let worst = our_times[epochs - 1].as_secs_f64() * 1e3;
+    println!(
+        "{name:<10} {rows:>11} {ours:>14.0} {theirs:>14.0} {:>7.2} {median:>10.2} {worst:>10.2} {:>12.1} {:>12.1}",
+        ours / theirs,
+        worst / median,
+        their_times[epochs - 1].as_secs_f64() * 1e3
+    );
+}
+
+fn time(epoch: impl FnOnce() -> u64) -> Duration {
+    let started = Instant::now();
+    std::hint::black_box(epoch());
+    started.elapsed()
+}
+
+/// The group-by as a view over a stream, one worker, each epoch a commit.
+struct ThroughSql {
+    db: Database,
+}
+
+impl ThroughSql {
+    fn new() -> Result<Self, deltic::Error> {
+        let db = Database::open(Config::in_memory().workers(1))?;
+        db.execute(
+            "CREATE STREAM l (k BIGINT NOT NULL, v BIGINT NOT NULL);
+             CREATE MATERIALIZED VIEW g AS SELECT k, count(*) AS n, sum(v) AS s FROM l GROUP BY k",
+        )?;
+        Ok(ThroughSql { db })
+    }
+}
+
+impl EpochLoop for ThroughSql {
+    fn epoch(&mut self, keys: &[i64], values: &[i64]) -> u64 {
+        let mut transaction = self.db.begin();
+        let rows = batch(keys, values).to_record_batch().expect("a batch of the benchmark");
+        transaction.insert("l", rows).expect("the stream has these columns");
+        transaction.commit().expect("a stream takes every row")
+    }
+}
+
+/// Commits of one row through a view of five operators.
+fn one_row_commits() -> Result<(), Box<dyn Error>> {
+    const COMMITS: usize = 20_000;
+    let db = Database::open(Config::in_memory().workers(1))?;
+    db.execute(
+        "CREATE TABLE t (k BIGINT, v BIGINT); CREATE TABLE u (k BIGINT, name VARCHAR);
+         INSERT INTO u VALUES (0, 'zero'), (1, 'one'), (2, 'two');
+         CREATE MATERIALIZED VIEW five AS
+           SELECT name, count(*) AS n, sum(v) AS s FROM t JOIN u ON t.k = u.k WHERE v >= 0 GROUP BY name",
+    )?;
+    let mut times = Vec::with_capacity(COMMITS);
+    for commit in 0..COMMITS as i64 {
+        let rows = batch(&[commit % 3], &[commit]).to_record_batch()?;
+        let started = Instant::now();
+        let mut transaction = db.begin();
+        transaction.insert("t", rows)?;
+        transaction.commit()?;
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    let at = |per_mille: usize| times[(COMMITS - 1) * per_mille / 1000].as_secs_f64() * 1e6;
+    println!(
+        "1-row commits through filter, 2 indexes, join, aggregate: p50 {:.0} us, p90 {:.0} us, p99 {:.0} us",
+        at(500),
+        at(900),
+        at(990)
+    );
+    Ok(())
+}

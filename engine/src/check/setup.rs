@@ -1,0 +1,81 @@
+//! The file under check: its relations and views, as the catalog sees them.
+
+use std::sync::Arc;
+
+use deltic_sql::{Catalog, Created, Relation, RelationKind, Statement};
+
+use super::history::{InputRelation, type_name};
+use super::{PlainView, Setup, ViewUnderCheck};
+use crate::{Error, Result};
+
+impl Setup {
+    /// Reads the `CREATE` statements of `sql`; other statements are counted and left out.
+    pub(super) fn from_sql(sql: &str) -> Result<Self> {
+        let mut catalog = Catalog::new();
+        let mut setup =
+            Setup { relations: Vec::new(), ddl: Vec::new(), plain: Vec::new(), views: Vec::new(), selected: Vec::new(), skipped_statements: 0 };
+        for parsed in deltic_sql::parse(sql)? {
+            let (created, query) = match &parsed.statement {
+                Statement::CreateTable(create) => (catalog.create_table(create)?, None),
+                Statement::CreateView(create) => (catalog.create_view(create)?, Some(create.query.to_string())),
+                _ => {
+                    setup.skipped_statements += 1;
+                    continue;
+                }
+            };
+            match created {
+                Created::New(relation) => setup.add(&relation, parsed.sql.clone(), query.unwrap_or_default())?,
+                Created::Exists(_) => {}
+                Created::Replaced { new, .. } => {
+                    return Err(Error::usage(format!("{} is defined twice in the file; check one of its definitions", new.name)));
+                }
+            }
+        }
+        if setup.views.is_empty() {
+            return Err(Error::usage("the file defines no materialized view, so there is nothing to check"));
+        }
+        setup.selected = vec![true; setup.views.len()];
+        Ok(setup)
+    }
+
+    fn add(&mut self, relation: &Arc<Relation>, sql: String, query: String) -> Result<()> {
+        match (relation.kind, &relation.circuit) {
+            (RelationKind::Table | RelationKind::Stream, _) => {
+                self.ddl.push(sql);
+                self.relations.push(InputRelation {
+                    name: relation.name.clone(),
+                    schema: relation.schema.clone(),
+                    primary_key: relation.primary_key.clone(),
+                    stream: relation.kind == RelationKind::Stream,
+                    type_names: relation.schema.fields().iter().map(|field| type_name(field.data_type())).collect(),
+                });
+            }
+            (RelationKind::View, _) => {
+                let needs = self.plain_views_of(&relation.depends_on);
+                self.plain.push(PlainView { name: relation.name.clone(), sql, needs });
+            }
+            (RelationKind::MaterializedView, Some(circuit)) => {
+                let plain = self.plain_views_of(&relation.depends_on);
+                self.views.push(ViewUnderCheck { name: relation.name.clone(), sql, query, circuit: circuit.clone(), plain });
+            }
+            (RelationKind::MaterializedView, None) => {
+                return Err(Error::internal(format!("the materialized view {} has no circuit", relation.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The plain views among `names` and those that they name in turn, in file order.
+    fn plain_views_of(&self, names: &[String]) -> Vec<usize> {
+        let mut found = Vec::new();
+        for (index, plain) in self.plain.iter().enumerate() {
+            if names.contains(&plain.name) {
+                found.extend(&plain.needs);
+                found.push(index);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}

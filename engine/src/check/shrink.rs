@@ -1,0 +1,142 @@
+//! Cuts a failing history down: fewer views, one worker, fewer commits, fewer rows; as long as the view stays wrong.
+
+use super::history::{Change, History};
+use super::run::{Difference, run};
+use super::{BatchOracle, CheckFailure, Setup};
+use crate::Result;
+
+/// Runs that the search may take.
+const MAX_RUNS: usize = 400;
+
+struct Shrinker<'a> {
+    setup: Setup,
+    oracle: Option<&'a dyn BatchOracle>,
+    best: History,
+    difference: Difference,
+    runs: usize,
+}
+
+/// The smallest failing history found.
+pub(super) fn shrink(
+    setup: &Setup,
+    history: History,
+    difference: Difference,
+    oracle: Option<&dyn BatchOracle>,
+    iteration: u64,
+) -> Result<CheckFailure> {
+    let mut shrinker = Shrinker { setup: setup.clone(), oracle, best: history, difference, runs: 0 };
+    shrinker.keep_only_the_view();
+    shrinker.simplify();
+    while shrinker.drop_changes() {}
+    let Shrinker { setup, best, difference, .. } = shrinker;
+    let selected = |index: &usize| setup.selected[*index];
+    let sqls = definitions(&setup);
+    let created = (0..setup.views.len()).filter(selected).map(|index| best.created_before[index]).collect();
+    let printed = History { created_before: created, ..best.clone() };
+    Ok(CheckFailure {
+        view: setup.views[difference.view].name.clone(),
+        iteration,
+        workers: best.workers,
+        difference: format!("after commit {} of {}, {}", difference.commit, best.commits.len(), difference.what),
+        sql: printed.to_sql(&setup.relations, &setup.ddl, &sqls),
+    })
+}
+
+/// The definition of each selected view, with those of the plain views that it is the first to need.
+fn definitions(setup: &Setup) -> Vec<String> {
+    let mut defined = vec![false; setup.plain.len()];
+    let mut definitions = Vec::new();
+    for view in setup.views.iter().zip(&setup.selected).filter(|(_, selected)| **selected).map(|(view, _)| view) {
+        let mut sql = String::new();
+        for &plain in &view.plain {
+            if !std::mem::replace(&mut defined[plain], true) {
+                sql.push_str(setup.plain[plain].sql.trim().trim_end_matches(';'));
+                sql.push_str(";\n");
+            }
+        }
+        sql.push_str(&view.sql);
+        definitions.push(sql);
+    }
+    definitions
+}
+
+impl Shrinker<'_> {
+    /// Whether `history` still shows a difference; then it is the new best. A history that the engine refuses shows none.
+    fn fails(&mut self, history: History) -> bool {
+        if self.runs >= MAX_RUNS {
+            return false;
+        }
+        self.runs += 1;
+        match run(&self.setup, &history, self.oracle) {
+            Ok(Some(difference)) => {
+                self.best = history;
+                self.difference = difference;
+                true
+            }
+            Ok(None) | Err(_) => false,
+        }
+    }
+
+    fn keep_only_the_view(&mut self) {
+        let all = self.setup.selected.clone();
+        let mut needed = vec![false; all.len()];
+        let mut todo = vec![self.difference.view];
+        while let Some(view) = todo.pop() {
+            needed[view] = true;
+            for source in self.setup.views[view].circuit.sources() {
+                if let Some(position) = self.setup.views.iter().position(|other| other.name == source)
+                    && !needed[position]
+                {
+                    todo.push(position);
+                }
+            }
+        }
+        self.setup.selected = needed;
+        if !self.fails(self.best.clone()) {
+            // It takes the company of other views (shared state, say).
+            self.setup.selected = all;
+        }
+    }
+
+    fn simplify(&mut self) {
+        let one_worker = History { workers: 1, ..self.best.clone() };
+        self.fails(one_worker);
+        let first = History { created_before: vec![0; self.best.created_before.len()], ..self.best.clone() };
+        self.fails(first);
+        let commits: Vec<Vec<Change>> = self.best.commits.iter().flatten().map(|change| vec![change.clone()]).collect();
+        let created = self.best.created_before.iter().map(|&created| if created == 0 { 0 } else { commits.len() }).collect();
+        let singles = History { commits, created_before: created, workers: self.best.workers };
+        self.fails(singles.normalized(&self.setup.relations));
+    }
+
+    /// One pass of delta debugging over the changes: ever smaller chunks are left out. Whether anything went.
+    fn drop_changes(&mut self) -> bool {
+        let before = self.best.len();
+        let mut chunk = before.div_ceil(2);
+        while chunk > 0 && self.runs < MAX_RUNS {
+            let mut start = 0;
+            while start < self.best.len() {
+                let candidate = without(&self.best, start, chunk).normalized(&self.setup.relations);
+                if candidate.len() >= self.best.len() || !self.fails(candidate) {
+                    start += chunk;
+                }
+            }
+            chunk /= 2;
+        }
+        self.best.len() < before && self.runs < MAX_RUNS
+    }
+}
+
+/// The history without the changes `start .. start + count`, counted through all commits.
+fn without(history: &History, start: usize, count: usize) -> History {
+    let mut position = 0;
+    let mut result = history.clone();
+    for commit in &mut result.commits {
+        commit.retain(|_| {
+            let keep = !(start..start + count).contains(&position);
+            position += 1;
+            keep
+        });
+    }
+    result
+}
