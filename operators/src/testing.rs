@@ -11,6 +11,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::ScalarValue;
 use deltic_circuit::{Circuit, Node, NodeId, Operator, Properties, error_schema, interpreter, render_row};
 use deltic_zset::{ZBatch, types};
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 use crate::{EpochOperator, Output};
 
@@ -144,4 +146,71 @@ fn absorb(sum: &mut HashMap<String, i64>, delta: &[ZBatch], schema: &SchemaRef, 
             sum.remove(&row);
         }
     }
+}
+
+/// One change of a history.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// A row comes, with a positive weight.
+    Insert(Row),
+    /// Copies of some live row go.
+    Delete(usize, i64),
+    /// Some live row gets other values.
+    Update(usize, Vec<ScalarValue>),
+}
+
+/// Epochs of changes, each cut into batches.
+pub(crate) fn history(values: impl Strategy<Value = Vec<ScalarValue>> + Clone) -> impl Strategy<Value = Vec<Vec<Vec<Change>>>> {
+    let change = prop_oneof![
+        4 => (values.clone(), prop_oneof![4 => Just(1i64), 1 => 2i64..5]).prop_map(Change::Insert),
+        2 => (any::<usize>(), 1i64..4).prop_map(|(row, copies)| Change::Delete(row, copies)),
+        1 => (any::<usize>(), values).prop_map(|(row, values)| Change::Update(row, values)),
+    ];
+    vec(vec(vec(change, 0..8), 0..3), 1..8)
+}
+
+/// The rows of each batch of an epoch, given the rows that are live before it. No row is deleted that is not there, but a batch may
+/// stand before the one that it depends on: inside an epoch there is no order.
+pub(crate) fn play(epoch: Vec<Vec<Change>>, live: &mut Vec<Row>) -> Vec<Vec<Row>> {
+    let mut batches = Vec::new();
+    for changes in epoch {
+        let mut rows = Vec::new();
+        for change in changes {
+            match change {
+                Change::Insert((values, weight)) => {
+                    live.push((values.clone(), weight));
+                    rows.push((values, weight));
+                }
+                Change::Delete(row, copies) if !live.is_empty() => {
+                    let row = row % live.len();
+                    let copies = copies.min(live[row].1);
+                    live[row].1 -= copies;
+                    rows.push((live[row].0.clone(), -copies));
+                    live.retain(|(_, weight)| *weight > 0);
+                }
+                Change::Update(row, values) if !live.is_empty() => {
+                    let row = row % live.len();
+                    let old = std::mem::replace(&mut live[row].0, values.clone());
+                    rows.push((old, -live[row].1));
+                    rows.push((values, live[row].1));
+                }
+                _ => {}
+            }
+        }
+        batches.push(rows);
+    }
+    batches.reverse();
+    batches
+}
+
+/// Checks the law of a unary operator on a history.
+pub(crate) fn check(mut law: Law<impl EpochOperator>, history: Vec<Vec<Vec<Change>>>) {
+    let mut live = Vec::new();
+    for epoch in history {
+        let batches = play(epoch, &mut live);
+        law.step(&batches.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    }
+    // What is emptied holds nothing.
+    let rest: Vec<Row> = live.into_iter().map(|(values, weight)| (values, -weight)).collect();
+    law.step(&[&rest]);
 }

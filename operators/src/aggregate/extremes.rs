@@ -19,7 +19,7 @@ use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::{self, SortOptions};
 use arrow::datatypes::DataType;
-use deltic_zset::{GroupTable, OrderedIndex, Result};
+use deltic_zset::{Error, GroupTable, OrderedIndex, Result, types};
 
 use super::linear::Contribution;
 use super::ordered_word::{self, fits_word};
@@ -79,8 +79,11 @@ impl Extremes {
     /// For values of `data_type`; `append_only` if no weight will ever be negative.
     ///
     /// # Errors
-    /// If the type has no order.
+    /// If the type is not canonical or has no order.
     pub(super) fn try_new(data_type: &DataType, append_only: bool) -> Result<Self> {
+        if types::canonical_type(data_type).as_ref() != Some(data_type) {
+            return Err(Error::UnsupportedType(data_type.clone()));
+        }
         let values = if fits_word(data_type) {
             Values::Words((!append_only).then(OrderedIndex::new))
         } else {
