@@ -1,15 +1,22 @@
 //! [`Database`]: the handle that everything starts from.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use deltic_sql::Parsed;
 use deltic_zset::ZBatch;
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::coordinator::{self, Handle, Request};
+use crate::error::{Error, Result, code};
+use crate::names::Names;
 use crate::outcome::{Outcome, Rows};
 use crate::session::Session;
+use crate::source::Source;
 use crate::stats::Stats;
 use crate::subscription::Subscription;
 use crate::transaction::Transaction;
@@ -30,21 +37,21 @@ use crate::transaction::Transaction;
 /// ```
 #[derive(Clone)]
 pub struct Database {
-    pub(crate) shared: Arc<()>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    names: RwLock<Arc<Names>>,
+    /// Held by the statement that changes the catalog.
+    defining: Mutex<()>,
+    handle: Handle,
+    complete: Arc<AtomicU64>,
+    coordinator: Option<JoinHandle<()>>,
 }
 
 /// What a relation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RelationKind {
-    /// Keeps its rows.
-    Table,
-    /// Append-only; keeps nothing.
-    Stream,
-    /// A named query, computed where it is read.
-    View,
-    /// A query whose result is kept fresh.
-    MaterializedView,
-}
+pub use deltic_sql::RelationKind;
 
 /// A relation of the catalog.
 #[derive(Clone, Debug)]
@@ -65,10 +72,20 @@ impl Database {
     /// Starts a database.
     ///
     /// # Errors
-    /// `DT4001` for a configuration that cannot mean anything.
+    /// `DT4001` for a configuration that cannot mean anything, or if the threads cannot be started.
     pub fn open(config: Config) -> Result<Self> {
         config.check()?;
-        todo!()
+        let complete = Arc::new(AtomicU64::new(0));
+        let (handle, coordinator) = coordinator::start(config.clone(), complete.clone())?;
+        let shared = Shared {
+            config,
+            names: RwLock::default(),
+            defining: Mutex::default(),
+            handle,
+            complete,
+            coordinator: Some(coordinator),
+        };
+        Ok(Database { shared: Arc::new(shared) })
     }
 
     /// Executes the statements of `sql`, each committed by itself unless the text says `BEGIN`. A transaction that the text leaves open is rolled back.
@@ -77,6 +94,11 @@ impl Database {
     /// The first error, with line and column in `sql`. The statements before it stay executed.
     pub fn execute(&self, sql: &str) -> Result<Vec<Outcome>> {
         self.session().execute(sql)
+    }
+
+    /// Executes a statement that is parsed already.
+    pub(crate) fn execute_parsed(&self, parsed: &Parsed) -> Result<Outcome> {
+        self.session().execute_parsed(parsed)
     }
 
     /// Runs one query and returns its rows: those of one epoch, for all relations that it reads.
@@ -92,8 +114,7 @@ impl Database {
     /// # Errors
     /// As [`Database::query`].
     pub fn query_rows(&self, sql: &str) -> Result<Rows> {
-        let _ = sql;
-        todo!()
+        self.session().query_rows(sql)
     }
 
     /// A session: the scope of `BEGIN .. COMMIT`.
@@ -111,18 +132,35 @@ impl Database {
     /// # Errors
     /// `DT4002` if one of them does not exist, or is a plain view.
     pub fn subscribe(&self, relations: &[&str]) -> Result<Subscription> {
-        let _ = relations;
-        todo!()
+        let names = self.names();
+        let mut resolved: Vec<String> = Vec::with_capacity(relations.len());
+        for relation in relations {
+            let name = folded(&names, relation)?;
+            if names.catalog.relation(&name).is_some_and(|relation| relation.kind == RelationKind::View) {
+                let message = format!("'{name}' is a plain view, which has no changes of its own");
+                return Err(Error::new(code::RELATION, message).with_hint("subscribe to a materialized view"));
+            }
+            if resolved.contains(&name) {
+                return Err(Error::usage(format!("'{name}' is subscribed to twice")));
+            }
+            resolved.push(name);
+        }
+        if resolved.is_empty() {
+            return Err(Error::usage("a subscription needs at least one relation"));
+        }
+        self.handle().ask(|reply| Request::Subscribe { relations: resolved, reply })
     }
 
     /// All relations, by name.
     pub fn relations(&self) -> Vec<RelationInfo> {
-        todo!()
+        self.names().catalog.relations().map(|relation| info(relation)).collect()
     }
 
-    /// One relation; unquoted names are lower case.
+    /// One relation, by its name as SQL folds it (lower case unless it was quoted).
     pub fn relation(&self, name: &str) -> Option<RelationInfo> {
-        self.relations().into_iter().find(|relation| relation.name == name)
+        let names = self.names();
+        let name = folded(&names, name).ok()?;
+        names.catalog.relation(&name).map(|relation| info(relation))
     }
 
     /// The error relation of a materialized view: columns `code`, `message`, `operator` and `row`.
@@ -130,13 +168,14 @@ impl Database {
     /// # Errors
     /// `DT4002` if there is no such view.
     pub fn errors(&self, view: &str) -> Result<Vec<RecordBatch>> {
-        self.error_rows(view)?.to_record_batch().map(|batch| vec![batch]).map_err(Error::from)
+        let rows = crate::execute::copies(&self.error_rows(view)?)?;
+        Ok(vec![rows.to_record_batch()?])
     }
 
     /// The error relation of a materialized view, with weights.
     pub(crate) fn error_rows(&self, view: &str) -> Result<ZBatch> {
-        let _ = view;
-        todo!()
+        let view = folded(&self.names(), view)?;
+        self.handle().ask(|reply| Request::ReadErrors { view, reply })?.consolidated()
     }
 
     /// What the database is doing and what it holds.
@@ -144,11 +183,80 @@ impl Database {
     /// # Errors
     /// If the database cannot answer any more.
     pub fn stats(&self) -> Result<Stats> {
-        todo!()
+        self.handle().ask(|reply| Request::Stats { reply })
     }
 
     /// The last epoch that every view reflects.
     pub fn epoch(&self) -> u64 {
-        todo!()
+        self.shared.complete.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.shared.handle
+    }
+
+    /// What names mean now.
+    pub(crate) fn names(&self) -> Arc<Names> {
+        self.shared.names.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The right to change the catalog, until dropped.
+    pub(crate) fn define(&self) -> MutexGuard<'_, ()> {
+        self.shared.defining.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a changed catalog in the place of the current one; for who holds [`Database::define`].
+    pub(crate) fn set_names(&self, names: Names) {
+        *self.shared.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
+    }
+
+    /// The table or stream `name`.
+    pub(crate) fn source(&self, name: &str) -> Result<Arc<Source>> {
+        let names = self.names();
+        let folded = folded(&names, name)?;
+        names.sources.get(&folded).cloned().ok_or_else(|| {
+            Error::new(code::RELATION, format!("'{folded}' is a view, and views change only with what they read"))
+                .with_hint("change the tables below it")
+        })
+    }
+}
+
+/// The relation that a caller means by `name`: as it is, or else in lower case.
+fn folded(names: &Names, name: &str) -> Result<String> {
+    let lower = name.to_lowercase();
+    let found = [name, &lower].into_iter().find(|name| names.catalog.relation(name).is_some());
+    found.map(ToOwned::to_owned).ok_or_else(|| {
+        let known: Vec<&str> = names.catalog.relations().map(|relation| relation.name.as_str()).collect();
+        Error::new(code::RELATION, format!("there is no relation '{name}'")).with_hint(format!("there are: {}", known.join(", ")))
+    })
+}
+
+fn info(relation: &deltic_sql::Relation) -> RelationInfo {
+    RelationInfo {
+        name: relation.name.clone(),
+        kind: relation.kind,
+        schema: relation.schema.clone(),
+        primary_key: relation.primary_key.clone(),
+        sql: relation.sql.clone(),
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("config", &self.shared.config).field("epoch", &self.epoch()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // If the coordinator has ended before, there is nobody to tell.
+        let _ = self.handle.send(Request::Shutdown);
+        if let Some(coordinator) = self.coordinator.take() {
+            let _ = coordinator.join();
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! evaluate, `DT3xxx` circuits, and `DT4xxx` the engine itself. An error of a statement always means that the statement changed
 //! nothing, with one exception that says so: a `COPY` that was cut into several commits.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Debug, thiserror::Error)]
 pub struct Error(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inner {
-    code: &'static str,
+    code: Cow<'static, str>,
     message: String,
     position: Option<(usize, usize)>,
     hint: Option<String>,
@@ -36,26 +37,22 @@ pub(crate) mod code {
     pub(crate) const NOT_NULL: &str = "DT4004";
     /// A deleted row that is not there.
     pub(crate) const MISSING_ROW: &str = "DT4005";
-    /// Two rows with one primary key where that is an error (UPDATE).
-    pub(crate) const DUPLICATE_KEY: &str = "DT4006";
     /// A stream was asked to delete.
-    pub(crate) const APPEND_ONLY: &str = "DT4007";
+    pub(crate) const APPEND_ONLY: &str = "DT4006";
     /// An ingest queue with `on_overflow = 'error'` is full.
-    pub(crate) const OVERFLOW: &str = "DT4008";
+    pub(crate) const OVERFLOW: &str = "DT4007";
     /// A subscriber was too slow.
-    pub(crate) const LAGGED: &str = "DT4009";
+    pub(crate) const LAGGED: &str = "DT4008";
     /// A statement inside or outside of a transaction where it cannot be.
-    pub(crate) const TRANSACTION: &str = "DT4010";
-    /// A query that met a row that does not evaluate.
-    pub(crate) const QUERY: &str = "DT4011";
+    pub(crate) const TRANSACTION: &str = "DT4009";
     /// A file that cannot be read or written.
-    pub(crate) const FILE: &str = "DT4012";
+    pub(crate) const FILE: &str = "DT4011";
     /// What was subscribed to, or read, was dropped.
-    pub(crate) const DROPPED: &str = "DT4013";
+    pub(crate) const DROPPED: &str = "DT4012";
     /// The database is closed.
-    pub(crate) const CLOSED: &str = "DT4014";
+    pub(crate) const CLOSED: &str = "DT4013";
     /// A commit refused because other commits kept changing the rows it was computed from.
-    pub(crate) const CONFLICT: &str = "DT4015";
+    pub(crate) const CONFLICT: &str = "DT4014";
     /// A worker or the coordinator failed: the database cannot go on.
     pub(crate) const POISONED: &str = "DT4900";
     /// A bug.
@@ -63,8 +60,8 @@ pub(crate) mod code {
 }
 
 impl Error {
-    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Error(Arc::new(Inner { code, message: message.into(), position: None, hint: None }))
+    pub(crate) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Error(Arc::new(Inner { code: code.into(), message: message.into(), position: None, hint: None }))
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -72,32 +69,32 @@ impl Error {
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {
-        Self::new(code::INTERNAL, message).with_hint("this is a bug in Deltic; please report it with the statements that led to it")
+        Self::new(code::INTERNAL, message)
+            .with_hint("this is a bug in Deltic; please report it with the statements that led to it")
     }
 
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
-        let Inner { code, message, position, .. } = &*self.0;
-        Error(Arc::new(Inner { code, message: message.clone(), position: *position, hint: Some(hint.into()) }))
+        self.changed(|inner| inner.hint = Some(hint.into()))
     }
 
     /// The same error with the position of a statement, unless it has one already.
     pub(crate) fn at(self, line: usize, column: usize) -> Self {
-        if self.0.position.is_some() {
-            return self;
-        }
-        let Inner { code, message, hint, .. } = &*self.0;
-        Error(Arc::new(Inner { code, message: message.clone(), position: Some((line, column)), hint: hint.clone() }))
+        if self.0.position.is_some() { self } else { self.changed(|inner| inner.position = Some((line, column))) }
     }
 
     /// The same error with `text` before its message.
     pub(crate) fn context(self, text: impl fmt::Display) -> Self {
-        let Inner { code, message, position, hint } = &*self.0;
-        Error(Arc::new(Inner { code, message: format!("{text}: {message}"), position: *position, hint: hint.clone() }))
+        self.changed(|inner| inner.message = format!("{text}: {}", inner.message))
+    }
+
+    fn changed(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     /// The stable code, such as `DT4005`.
     pub fn code(&self) -> &str {
-        self.0.code
+        &self.0.code
     }
 
     /// What happened, without code, position and hint.
@@ -143,5 +140,15 @@ impl From<deltic_zset::Error> for Error {
 impl From<ArrowError> for Error {
     fn from(error: ArrowError) -> Self {
         Self::new(code::SHAPE, error.to_string())
+    }
+}
+
+impl From<deltic_sql::SqlError> for Error {
+    fn from(error: deltic_sql::SqlError) -> Self {
+        let converted = Self::new(error.code, error.message).at(error.line, error.column);
+        match error.hint {
+            Some(hint) => converted.with_hint(hint),
+            None => converted,
+        }
     }
 }

@@ -77,7 +77,7 @@ impl Credits {
     /// Takes `rows` and `bytes` from the budget, as the policy says.
     ///
     /// # Errors
-    /// `DT4008` if there is no room and the policy is to refuse; closed if the source went away while waiting.
+    /// `DT4007` if there is no room and the policy is to refuse; closed if the source went away while waiting.
     pub(crate) fn acquire(self: &Arc<Self>, rows: usize, bytes: usize) -> Result<Admission> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.fits(&used, rows, bytes) {
@@ -165,7 +165,7 @@ mod tests {
     fn a_full_queue_refuses_and_counts() {
         let credits = credits(OverflowPolicy::Error);
         let held = grant(&credits, 8);
-        assert_eq!(credits.acquire(3, 24).unwrap_err().code(), "DT4008");
+        assert_eq!(credits.acquire(3, 24).unwrap_err().code(), "DT4007");
         drop(held);
         drop(grant(&credits, 3));
         let counters = credits.counters();
@@ -214,6 +214,6 @@ mod tests {
             std::thread::yield_now();
         }
         credits.close();
-        assert_eq!(writer.join().unwrap().unwrap_err().code(), "DT4013");
+        assert_eq!(writer.join().unwrap().unwrap_err().code(), "DT4012");
     }
 }

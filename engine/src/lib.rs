@@ -8,15 +8,23 @@
 //! timely workers run the circuits of all views and report what changed.
 
 mod config;
+mod contents;
+mod coordinator;
 mod database;
 mod error;
+mod execute;
 mod ingest;
+mod names;
 mod outcome;
+mod seal;
 mod session;
+mod shape;
+mod source;
 mod spin;
 mod stats;
 mod subscription;
 mod transaction;
+mod worker;
 
 pub use config::{Config, OverflowPolicy};
 pub use database::{Database, RelationInfo, RelationKind};

@@ -40,7 +40,7 @@ pub struct ViewDelta {
 /// The changes of some relations from the epoch after the subscription on: an iterator with one [`Change`] per epoch, in order, without gaps.
 ///
 /// `next` blocks until there is an epoch. The iterator ends when the database is closed, and after an error: the reader was too slow
-/// (`DT4009`), or a relation was dropped (`DT4013`).
+/// (`DT4008`), or a relation was dropped (`DT4012`).
 #[derive(Debug)]
 pub struct Subscription {
     queue: Arc<Queue>,
@@ -169,8 +169,11 @@ impl Drop for Publisher {
 }
 
 fn lagged(epoch: u64, epochs: usize) -> Error {
-    Error::new(code::LAGGED, format!("the subscription lagged: {epochs} epochs were waiting to be read; it ends before epoch {epoch}"))
-        .with_hint("read faster, or allow more with Config::subscription_epochs; take up again with a query and a new subscription")
+    Error::new(
+        code::LAGGED,
+        format!("the subscription lagged: {epochs} epochs were waiting to be read; it ends before epoch {epoch}"),
+    )
+    .with_hint("read faster, or allow more with Config::subscription_epochs; take up again with a query and a new subscription")
 }
 
 impl Subscription {

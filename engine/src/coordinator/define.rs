@@ -1,0 +1,127 @@
+//! Changes of the catalog, between two epochs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use deltic_zset::ZBatch;
+
+use super::flight::share;
+use super::relation::{Kind, Relation};
+use super::{Coordinator, Definition, ViewDefinition};
+use crate::error::{Error, Result, code};
+use crate::worker::{Command, Installation, Report};
+
+/// For each worker, its share of what each source holds.
+type Shares = Vec<HashMap<String, Vec<ZBatch>>>;
+
+impl Coordinator {
+    /// Carries out `definitions`. Nothing is in flight.
+    ///
+    /// # Errors
+    /// If a worker fails.
+    pub(super) fn define(&mut self, definitions: Vec<Definition>) -> Result<()> {
+        for definition in definitions {
+            match definition {
+                Definition::CreateSource(source) => _ = self.relations.insert(source.name.clone(), Relation::source(source)),
+                Definition::CreateView(view) => self.create_view(view)?,
+                Definition::Drop(name) => self.drop_relation(&name)?,
+            }
+            self.index_readers();
+        }
+        Ok(())
+    }
+
+    fn create_view(&mut self, definition: ViewDefinition) -> Result<()> {
+        self.catch_up()?;
+        let ViewDefinition { name, circuit, schema } = definition;
+        let (rows, errors) = self.hydration(&circuit.sources())?;
+        let mut shares: Vec<_> = rows.into_iter().zip(errors).map(Some).collect();
+        let since = self.sealed;
+        self.workers.broadcast(|worker| {
+            let (rows, errors) = shares[worker].take().unwrap_or_default();
+            Command::Install(Box::new(Installation { view: name.clone(), circuit: circuit.clone(), since, rows, errors }))
+        });
+        self.relations.insert(name.clone(), Relation::view(name, circuit, schema));
+        for _ in 0..self.workers.count() {
+            for (view, part) in self.expect_epoch(since)? {
+                self.apply_to_view(&view, part)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the workers to the last epoch, if no view read what changed lately.
+    fn catch_up(&mut self) -> Result<()> {
+        if self.sent < self.sealed {
+            for _ in 0..self.send_epoch(&Vec::new()) {
+                self.expect_epoch(self.sealed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn expect_epoch(&self, wanted: u64) -> Result<Vec<(Arc<str>, deltic_operators::Part)>> {
+        match self.workers.report()? {
+            Report::Epoch { epoch, parts } if epoch == wanted => Ok(parts),
+            _ => Err(Error::internal(format!("a worker did not answer to epoch {wanted}"))),
+        }
+    }
+
+    /// The contents and errors of `sources`, cut into shares.
+    fn hydration(&self, sources: &[&str]) -> Result<(Shares, Shares)> {
+        let workers = self.workers.count();
+        let (mut rows, mut errors) = (vec![HashMap::new(); workers], vec![HashMap::new(); workers]);
+        for &source in sources {
+            let relation = self.relations.get(source);
+            let relation = relation.ok_or_else(|| Error::internal(format!("a view reads '{source}', which does not exist")))?;
+            if let Some(contents) = relation.contents() {
+                cut(source, &contents.snapshot().batches(), &mut rows);
+            }
+            if let Kind::View(view) = &relation.kind {
+                cut(source, &view.errors.snapshot().batches(), &mut errors);
+            }
+        }
+        Ok((rows, errors))
+    }
+
+    fn drop_relation(&mut self, name: &str) -> Result<()> {
+        let Some(relation) = self.relations.remove(name) else { return Ok(()) };
+        if let Some(source) = relation.as_source() {
+            source.credits.close();
+        } else {
+            self.workers.broadcast(|_| Command::Uninstall { view: relation.name.clone() });
+            for _ in 0..self.workers.count() {
+                match self.workers.report()? {
+                    Report::Uninstalled => {}
+                    _ => return Err(Error::internal("a worker did not answer to a drop")),
+                }
+            }
+        }
+        self.publishers.retain(|publisher| {
+            let reads = publisher.reads(name);
+            if reads {
+                publisher.fail(Error::new(code::DROPPED, format!("'{name}' was dropped")));
+            }
+            !reads
+        });
+        Ok(())
+    }
+
+    fn index_readers(&mut self) {
+        self.read_by_views.clear();
+        for relation in self.relations.values() {
+            if let Kind::View(view) = &relation.kind {
+                self.read_by_views.extend(view.circuit.sources().into_iter().map(Arc::from));
+            }
+        }
+    }
+}
+
+/// Adds each worker's share of `batches` to `shares`.
+fn cut(source: &str, batches: &[ZBatch], shares: &mut Shares) {
+    let workers = shares.len();
+    for (worker, shares) in shares.iter_mut().enumerate() {
+        let mine = batches.iter().map(|batch| share(batch, worker, workers)).filter(|batch| !batch.is_empty()).collect();
+        shares.insert(source.to_owned(), mine);
+    }
+}

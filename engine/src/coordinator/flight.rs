@@ -1,0 +1,181 @@
+//! Epochs under way: from the commit to the moment when every view reflects it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crossbeam_channel::Sender;
+use deltic_operators::Part;
+use deltic_zset::ZBatch;
+
+use super::relation::Kind;
+use super::{Commit, Coordinator};
+use crate::error::{Error, Result, code};
+use crate::ingest::Grant;
+use crate::seal::seal;
+use crate::source::Source;
+use crate::subscription::Parts;
+use crate::worker::Command;
+
+/// An epoch with at most this many rows goes to one worker whole: cutting it would cost more messages than it saves work.
+const SMALL_EPOCH_ROWS: usize = 512;
+
+/// An epoch under way.
+pub(super) struct Flight {
+    pub(super) epoch: u64,
+    /// Workers that have not reported it.
+    pub(super) missing: usize,
+    /// What the workers reported: view and its parts.
+    pub(super) parts: Vec<(Arc<str>, Part)>,
+    /// What it did to tables and streams.
+    pub(super) deltas: Deltas,
+    reply: Sender<Result<u64>>,
+    grants: Vec<Grant>,
+}
+
+/// Deltas of sources, in parts.
+pub(super) type Deltas = Vec<(Arc<str>, Vec<ZBatch>)>;
+
+impl Flight {
+    /// Tells the writer that the epoch will not come to an end.
+    pub(super) fn refuse(self, error: &Error) {
+        let _ = self.reply.send(Err(error.clone()));
+    }
+}
+
+impl Coordinator {
+    /// Seals a commit and sends it on its way, or refuses it.
+    pub(super) fn commit(&mut self, commit: Commit) -> Result<()> {
+        let Commit { changes, grants, reply } = commit;
+        let deltas = match self.seal(&changes) {
+            Ok(deltas) => deltas,
+            Err(error) => {
+                self.refused += 1;
+                drop(grants);
+                let _ = reply.send(Err(error));
+                return Ok(());
+            }
+        };
+        self.sealed += 1;
+        for (name, parts) in &deltas {
+            self.apply_to_table(name, parts)?;
+        }
+        let missing = if self.is_read(&deltas) { self.send_epoch(&deltas) } else { 0 };
+        self.flights.push_back(Flight { epoch: self.sealed, missing, parts: Vec::new(), deltas, reply, grants });
+        self.complete_flights()
+    }
+
+    /// The deltas that `changes` make, or why they are refused. Nothing is changed.
+    fn seal(&mut self, changes: &[(Arc<Source>, Vec<ZBatch>)]) -> Result<Deltas> {
+        let mut deltas = Deltas::with_capacity(changes.len());
+        for (source, batches) in changes {
+            let relation = self.relations.get_mut(&source.name);
+            let relation = relation.filter(|relation| relation.as_source().is_some_and(|known| Arc::ptr_eq(known, source)));
+            let delta = match relation.map(|relation| &mut relation.kind) {
+                Some(Kind::Table { contents, .. }) => seal(source, batches, || contents.folded())?,
+                Some(Kind::Stream { .. }) => batches.clone(),
+                Some(Kind::View(_)) | None => {
+                    return Err(Error::new(
+                        code::DROPPED,
+                        format!("'{}' was dropped while the commit was under way", source.name),
+                    ));
+                }
+            };
+            deltas.push((source.name.clone(), delta));
+        }
+        Ok(deltas)
+    }
+
+    fn apply_to_table(&mut self, name: &str, parts: &[ZBatch]) -> Result<()> {
+        let Some(relation) = self.relations.get_mut(name) else { return Ok(()) };
+        relation.changes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        if let Kind::Table { contents, .. } = &mut relation.kind {
+            for part in parts {
+                contents.push(part.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a view reads one of the changed relations.
+    fn is_read(&self, deltas: &Deltas) -> bool {
+        deltas.iter().any(|(name, parts)| !parts.is_empty() && self.read_by_views.contains(name))
+    }
+
+    /// Sends the sealed epoch to all workers; returns how many will report it.
+    pub(super) fn send_epoch(&mut self, deltas: &Deltas) -> usize {
+        let workers = self.workers.count();
+        let rows: usize = deltas.iter().flat_map(|(_, parts)| parts).map(ZBatch::len).sum();
+        let whole = (workers == 1 || rows <= SMALL_EPOCH_ROWS).then_some(self.sealed as usize % workers);
+        let epoch = self.sealed;
+        self.workers.broadcast(|worker| {
+            let share = match whole {
+                Some(chosen) if chosen != worker => Vec::new(),
+                Some(_) => {
+                    deltas.iter().flat_map(|(name, parts)| parts.iter().map(|part| (name.clone(), part.clone()))).collect()
+                }
+                None => deltas
+                    .iter()
+                    .flat_map(|(name, parts)| parts.iter().map(|part| (name.clone(), share(part, worker, workers))))
+                    .filter(|(_, part)| !part.is_empty())
+                    .collect(),
+            };
+            Command::Epoch { epoch, deltas: share }
+        });
+        self.sent = epoch;
+        workers
+    }
+
+    /// Completes the epochs at the front that all workers have reported.
+    pub(super) fn complete_flights(&mut self) -> Result<()> {
+        while self.flights.front().is_some_and(|flight| flight.missing == 0) {
+            if let Some(flight) = self.flights.pop_front() {
+                self.complete_flight(flight)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn complete_flight(&mut self, flight: Flight) -> Result<()> {
+        let Flight { epoch, parts, deltas, reply, grants, .. } = flight;
+        self.publish(epoch, &parts, &deltas);
+        self.complete.store(epoch, Ordering::Release);
+        drop(grants);
+        let _ = reply.send(Ok(epoch));
+        for (view, part) in parts {
+            self.apply_to_view(&view, part)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a part of a view's delta to its contents.
+    pub(super) fn apply_to_view(&mut self, name: &str, part: Part) -> Result<()> {
+        let Some(relation) = self.relations.get_mut(name) else { return Ok(()) };
+        relation.changes += part.rows.len() as u64;
+        if let Kind::View(view) = &mut relation.kind {
+            view.contents.push(part.rows)?;
+            view.errors.push(part.errors)?;
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, epoch: u64, parts: &[(Arc<str>, Part)], deltas: &Deltas) {
+        if self.publishers.is_empty() {
+            return;
+        }
+        let mut changed: Parts = HashMap::with_capacity(parts.len() + deltas.len());
+        for (name, delta) in deltas {
+            changed.insert(name.clone(), delta.clone());
+        }
+        for (view, part) in parts.iter().filter(|(_, part)| !part.rows.is_empty()) {
+            changed.entry(view.clone()).or_default().push(part.rows.clone());
+        }
+        self.publishers.retain(|publisher| publisher.publish(epoch, &changed));
+    }
+}
+
+/// The share of worker `worker` of `workers` in the rows of `batch`.
+pub(super) fn share(batch: &ZBatch, worker: usize, workers: usize) -> ZBatch {
+    let (from, to) = (batch.len() * worker / workers, batch.len() * (worker + 1) / workers);
+    batch.slice(from, to - from)
+}

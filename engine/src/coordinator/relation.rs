@@ -1,0 +1,92 @@
+//! What the coordinator knows of each relation.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use deltic_circuit::{CircuitRef, error_schema};
+
+use crate::contents::Contents;
+use crate::source::Source;
+
+/// A table, stream or materialized view.
+pub(super) struct Relation {
+    pub(super) name: Arc<str>,
+    pub(super) kind: Kind,
+    /// Changed rows since it was created.
+    pub(super) changes: u64,
+}
+
+pub(super) enum Kind {
+    Table { source: Arc<Source>, contents: Contents },
+    Stream { source: Arc<Source> },
+    View(View),
+}
+
+/// A materialized view.
+pub(super) struct View {
+    pub(super) circuit: CircuitRef,
+    pub(super) schema: SchemaRef,
+    pub(super) contents: Contents,
+    pub(super) errors: Contents,
+}
+
+impl Relation {
+    pub(super) fn source(source: Arc<Source>) -> Self {
+        let name = source.name.clone();
+        let kind = if source.is_stream() {
+            Kind::Stream { source }
+        } else {
+            let contents = Contents::new(source.schema.clone(), source.lookup_key());
+            Kind::Table { source, contents }
+        };
+        Relation { name, kind, changes: 0 }
+    }
+
+    pub(super) fn view(name: Arc<str>, circuit: CircuitRef, schema: SchemaRef) -> Self {
+        let key = circuit
+            .node(circuit.output)
+            .properties
+            .unique_keys
+            .iter()
+            .min_by_key(|key| key.len())
+            .cloned()
+            .unwrap_or_else(|| (0..schema.fields().len()).collect());
+        let contents = Contents::new(schema.clone(), key);
+        let errors = Contents::new(error_schema(), (0..error_schema().fields().len()).collect());
+        Relation { name, kind: Kind::View(View { circuit, schema, contents, errors }), changes: 0 }
+    }
+
+    pub(super) fn schema(&self) -> &SchemaRef {
+        match &self.kind {
+            Kind::Table { source, .. } | Kind::Stream { source } => &source.schema,
+            Kind::View(view) => &view.schema,
+        }
+    }
+
+    pub(super) fn as_source(&self) -> Option<&Arc<Source>> {
+        match &self.kind {
+            Kind::Table { source, .. } | Kind::Stream { source } => Some(source),
+            Kind::View(_) => None,
+        }
+    }
+
+    /// The contents; a stream has none.
+    pub(super) fn contents(&self) -> Option<&Contents> {
+        match &self.kind {
+            Kind::Table { contents, .. } | Kind::View(View { contents, .. }) => Some(contents),
+            Kind::Stream { .. } => None,
+        }
+    }
+
+    pub(super) fn kind_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Table { .. } => "table",
+            Kind::Stream { .. } => "stream",
+            Kind::View(_) => "materialized view",
+        }
+    }
+}
+
+/// All relations, by name.
+pub(super) type Relations = HashMap<Arc<str>, Relation>;

@@ -1,0 +1,16 @@
+//! What statements do. Each function carries out one kind of statement in the caller's thread: it plans against the catalog of the moment, reads a
+//! consistent snapshot, evaluates there, and leaves only the commit to the coordinator.
+
+mod change;
+mod copy;
+mod definition;
+mod presentation;
+mod query;
+mod show;
+
+pub(crate) use change::{delete, insert, truncate, update};
+pub(crate) use copy::copy;
+pub(crate) use definition::{create_table, create_view, drop_relations};
+pub(crate) use presentation::copies;
+pub(crate) use query::{query, subscribe};
+pub(crate) use show::{describe, explain, show};

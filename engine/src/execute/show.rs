@@ -1,0 +1,203 @@
+//! `SHOW`, `DESCRIBE` and `EXPLAIN`: what there is, as rows.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use deltic_circuit::{Circuit, explain};
+use deltic_sql::{Catalog, Explain, ExplainFormat, ExplainTarget, ExplainWhat, Name, Relation, RelationKind, Show, plan_query};
+
+use super::presentation::copies;
+use crate::Database;
+use crate::error::{Error, Result, code};
+use crate::outcome::Rows;
+use crate::stats::{RelationStats, Stats};
+
+pub(crate) fn show(database: &Database, show: &Show) -> Result<Rows> {
+    let names = database.names();
+    match show {
+        Show::Tables => tables(&names.catalog, RelationKind::Table),
+        Show::Streams => tables(&names.catalog, RelationKind::Stream),
+        Show::Views => views(&names.catalog),
+        Show::Stats(None) => stats(&database.stats()?),
+        Show::Stats(Some(name)) => {
+            let relation = names.catalog.resolve(name)?;
+            let stats = database.stats()?;
+            let found = stats.relations.iter().find(|stats| stats.name == relation.name);
+            operators(found.ok_or_else(|| plain_view(&relation.name, "has no state of its own"))?)
+        }
+        Show::Errors(name) => {
+            let relation = names.catalog.resolve(name)?;
+            if relation.kind != RelationKind::MaterializedView {
+                return Err(plain_view(&relation.name, "is not a materialized view, so it has no error relation"));
+            }
+            let errors = copies(&database.error_rows(&relation.name)?)?;
+            Ok(Rows { schema: errors.schema().clone(), batches: vec![errors.to_record_batch()?] })
+        }
+    }
+}
+
+fn plain_view(name: &str, problem: &str) -> Error {
+    Error::new(code::RELATION, format!("'{name}' {problem}"))
+}
+
+fn tables(catalog: &Catalog, kind: RelationKind) -> Result<Rows> {
+    let found: Vec<&Arc<Relation>> = catalog.relations().filter(|relation| relation.kind == kind).collect();
+    rows(vec![
+        ("name", strings(found.iter().map(|relation| relation.name.clone()))),
+        ("columns", strings(found.iter().map(|relation| column_names(relation, 0..relation.schema.fields().len())))),
+        ("primary_key", optional(found.iter().map(|relation| Some(column_names(relation, relation.primary_key.clone()?))))),
+    ])
+}
+
+fn column_names(relation: &Relation, columns: impl IntoIterator<Item = usize>) -> String {
+    columns.into_iter().map(|column| relation.schema.field(column).name().as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn views(catalog: &Catalog) -> Result<Rows> {
+    let is_view = |relation: &&Arc<Relation>| matches!(relation.kind, RelationKind::View | RelationKind::MaterializedView);
+    let found: Vec<&Arc<Relation>> = catalog.relations().filter(is_view).collect();
+    let kind = |relation: &Relation| if relation.kind == RelationKind::View { "view" } else { "materialized view" };
+    rows(vec![
+        ("name", strings(found.iter().map(|relation| relation.name.clone()))),
+        ("kind", strings(found.iter().map(|relation| kind(relation).to_owned()))),
+        ("reads", strings(found.iter().map(|relation| relation.depends_on.join(", ")))),
+        ("definition", strings(found.iter().map(|relation| relation.sql.clone()))),
+    ])
+}
+
+fn stats(stats: &Stats) -> Result<Rows> {
+    let numbers = |number: fn(&RelationStats) -> u64| integers(stats.relations.iter().map(number));
+    rows(vec![
+        ("name", strings(stats.relations.iter().map(|relation| relation.name.clone()))),
+        ("kind", strings(stats.relations.iter().map(|relation| relation.kind.to_owned()))),
+        ("entries", numbers(|relation| relation.entries as u64)),
+        ("bytes", numbers(|relation| relation.bytes as u64)),
+        ("state_bytes", numbers(|relation| relation.operators.iter().map(|operator| operator.bytes as u64).sum())),
+        ("errors", numbers(|relation| relation.errors as u64)),
+        ("changes", numbers(|relation| relation.changes)),
+        ("acquired", numbers(|relation| relation.ingest.acquired_rows)),
+        ("released", numbers(|relation| relation.ingest.released_rows)),
+        ("blocked", numbers(|relation| relation.ingest.blocked)),
+        ("dropped", numbers(|relation| relation.ingest.dropped_rows)),
+    ])
+}
+
+fn operators(relation: &RelationStats) -> Result<Rows> {
+    rows(vec![
+        ("node", integers(relation.operators.iter().map(|operator| operator.node as u64))),
+        ("operator", strings(relation.operators.iter().map(|operator| operator.operator.clone()))),
+        ("rows", integers(relation.operators.iter().map(|operator| operator.rows as u64))),
+        ("bytes", integers(relation.operators.iter().map(|operator| operator.bytes as u64))),
+    ])
+}
+
+pub(crate) fn describe(database: &Database, name: &Name) -> Result<Rows> {
+    let names = database.names();
+    let relation = names.catalog.resolve(name)?;
+    let key = relation.primary_key.clone().unwrap_or_default();
+    let fields = relation.schema.fields();
+    let yes_no = |yes: bool| if yes { "YES" } else { "NO" }.to_owned();
+    let default = |column: usize| relation.defaults.get(column)?.as_ref().map(ToString::to_string);
+    rows(vec![
+        ("column", strings(fields.iter().map(|field| field.name().clone()))),
+        ("type", strings((0..fields.len()).map(|column| column_type(relation, column)))),
+        ("nullable", strings(fields.iter().map(|field| yes_no(field.is_nullable())))),
+        ("key", strings((0..fields.len()).map(|column| if key.contains(&column) { "PRIMARY KEY" } else { "" }.to_owned()))),
+        ("default", optional((0..fields.len()).map(default))),
+    ])
+}
+
+fn column_type(relation: &Relation, column: usize) -> String {
+    match relation.max_lengths.get(column).copied().flatten() {
+        Some(length) => format!("VARCHAR({length})"),
+        None => type_name(relation.schema.field(column).data_type()),
+    }
+}
+
+/// A canonical type as SQL spells it.
+fn type_name(data_type: &DataType) -> String {
+    let name = match data_type {
+        DataType::Boolean => "BOOLEAN",
+        DataType::Int8 => "TINYINT",
+        DataType::Int16 => "SMALLINT",
+        DataType::Int32 => "INTEGER",
+        DataType::Int64 => "BIGINT",
+        DataType::UInt8 => "TINYINT UNSIGNED",
+        DataType::UInt16 => "SMALLINT UNSIGNED",
+        DataType::UInt32 => "INTEGER UNSIGNED",
+        DataType::UInt64 => "BIGINT UNSIGNED",
+        DataType::Float32 => "REAL",
+        DataType::Float64 => "DOUBLE",
+        DataType::Utf8 => "VARCHAR",
+        DataType::Binary => "BYTEA",
+        DataType::Date32 => "DATE",
+        DataType::Time64(_) => "TIME",
+        DataType::Timestamp(TimeUnit::Microsecond, None) => "TIMESTAMP",
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "TIMESTAMPTZ",
+        DataType::Interval(_) => "INTERVAL",
+        DataType::Decimal128(precision, scale) => return format!("DECIMAL({precision}, {scale})"),
+        DataType::List(item) => return format!("{}[]", type_name(item.data_type())),
+        DataType::Struct(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|field| format!("{} {}", field.name(), type_name(field.data_type()))).collect();
+            return format!("STRUCT<{}>", fields.join(", "));
+        }
+        other => return other.to_string(),
+    };
+    name.to_owned()
+}
+
+pub(crate) fn explain(database: &Database, explain: &Explain) -> Result<Rows> {
+    let names = database.names();
+    let (circuit, plan) = match &explain.target {
+        ExplainTarget::Query(query) => {
+            let planned = plan_query(&names.catalog, query)?;
+            (Arc::new(planned.circuit), planned.logical_plan)
+        }
+        ExplainTarget::View(name) => {
+            let relation = names.catalog.resolve(name)?;
+            match (&relation.circuit, &relation.query) {
+                (Some(circuit), _) => (circuit.clone(), relation.logical_plan.clone()),
+                (None, Some(query)) => (Arc::new(plan_query(&names.catalog, query)?.circuit), relation.logical_plan.clone()),
+                (None, None) => {
+                    let message = format!("'{}' is not a view, so there is nothing to explain", relation.name);
+                    return Err(Error::new(code::RELATION, message));
+                }
+            }
+        }
+    };
+    let text = match explain.what {
+        ExplainWhat::Plan => plan,
+        ExplainWhat::Circuit => circuit_text(&circuit, explain.format),
+    };
+    rows(vec![("plan", strings(text.lines().map(ToOwned::to_owned)))])
+}
+
+fn circuit_text(circuit: &Circuit, format: ExplainFormat) -> String {
+    match format {
+        ExplainFormat::Text => explain::text(circuit),
+        ExplainFormat::Json => explain::json(circuit),
+        ExplainFormat::Mermaid => explain::mermaid(circuit),
+    }
+}
+
+fn strings(values: impl Iterator<Item = String>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(values))
+}
+
+fn optional(values: impl Iterator<Item = Option<String>>) -> ArrayRef {
+    Arc::new(values.collect::<StringArray>())
+}
+
+fn integers(values: impl Iterator<Item = u64>) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(values.map(|value| i64::try_from(value).unwrap_or(i64::MAX))))
+}
+
+fn rows(columns: Vec<(&str, ArrayRef)>) -> Result<Rows> {
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), column.null_count() > 0)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(schema.clone(), columns.into_iter().map(|(_, column)| column).collect())?;
+    Ok(Rows { schema, batches: vec![batch] })
+}

@@ -1,0 +1,225 @@
+//! Sealing: what the changes of a commit do to one table.
+//!
+//! A writer says "insert these, delete those"; an epoch needs the exact delta. For a table with a primary key an insert of an existing key
+//! also deletes the row that had it, and of several rows with one key the last one stays. A deletion must find its row. All of it is decided here,
+//! against the current rows of the table, before the epoch exists: one refusal refuses the whole commit.
+//!
+//! In a table without a key the changes of a commit are summed first, so their order does not matter; with a key they apply in
+//! order, because each insert replaces.
+
+use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array};
+use deltic_circuit::render_row;
+use deltic_zset::{Arrangement, EncodedRows, GroupTable, Matches, RowLayout, ZBatch, equality, hash};
+
+use crate::contents::ContentsSnapshot;
+use crate::error::{Error, Result, code};
+use crate::source::{Source, SourceKind};
+
+/// Where the current rows of a table are found.
+pub(crate) trait CurrentRows {
+    /// The rows whose key is that of a row of `keys` (which are all different), each once.
+    fn lookup(&self, keys: &[ArrayRef]) -> Result<ZBatch>;
+}
+
+impl CurrentRows for ContentsSnapshot {
+    fn lookup(&self, keys: &[ArrayRef]) -> Result<ZBatch> {
+        ContentsSnapshot::lookup(self, keys)
+    }
+}
+
+impl CurrentRows for &Arrangement {
+    fn lookup(&self, keys: &[ArrayRef]) -> Result<ZBatch> {
+        let rows = keys.first().map_or(0, |column| column.len());
+        let mut hashes = Vec::with_capacity(rows);
+        hash::hash_columns(keys, rows, &mut hashes);
+        let mut matches = Matches::default();
+        self.probe(keys, &hashes, &vec![true; keys.len()], &mut matches);
+        if matches.is_empty() {
+            return Ok(ZBatch::empty(self.schema().clone()));
+        }
+        let all: Vec<usize> = (0..self.schema().fields().len()).collect();
+        let weights = matches.weights().to_vec().into();
+        let found = ZBatch::new(self.schema().clone(), matches.columns(&all)?, Some(weights), matches.len());
+        Ok(found.consolidate()?)
+    }
+}
+
+/// The delta of `source` under `changes`, in parts. `current` gives its rows as they are; it is asked only if they matter.
+///
+/// # Errors
+/// `DT4005` if a deleted row is not there.
+pub(crate) fn seal<C: CurrentRows>(
+    source: &Source,
+    changes: &[ZBatch],
+    current: impl FnOnce() -> Result<C>,
+) -> Result<Vec<ZBatch>> {
+    match &source.kind {
+        SourceKind::Stream => Ok(changes.to_vec()),
+        SourceKind::Multiset => seal_multiset(source, changes, current),
+        SourceKind::Keyed(key) => {
+            let changes = ZBatch::concat(&source.schema, changes)?;
+            if changes.is_empty() {
+                return Ok(Vec::new());
+            }
+            seal_keyed(source, key, changes, &current()?)
+        }
+    }
+}
+
+fn seal_multiset<C: CurrentRows>(
+    source: &Source,
+    changes: &[ZBatch],
+    current: impl FnOnce() -> Result<C>,
+) -> Result<Vec<ZBatch>> {
+    if changes.iter().all(|change| change.weights().is_none_or(|weights| weights.iter().all(|&weight| weight > 0))) {
+        return Ok(changes.to_vec());
+    }
+    let delta = ZBatch::concat(&source.schema, changes)?.consolidate()?;
+    let negative: BooleanArray = (0..delta.len()).map(|row| Some(delta.weight(row) < 0)).collect();
+    let deleted = delta.filter(&negative)?;
+    if !deleted.is_empty() {
+        let there = current()?.lookup(deleted.columns())?;
+        let left = ZBatch::concat(&source.schema, &[there, deleted])?.consolidate()?;
+        if let Some(row) = (0..left.len()).find(|&row| left.weight(row) < 0) {
+            return Err(missing(source, &left, row));
+        }
+    }
+    Ok(vec![delta])
+}
+
+/// The row that a key has while the changes of a commit are applied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    Nobody,
+    /// A row of the table.
+    Existing(u32),
+    /// A row of the changes.
+    New(u32),
+}
+
+fn seal_keyed(source: &Source, key: &[usize], changes: ZBatch, current: &impl CurrentRows) -> Result<Vec<ZBatch>> {
+    let key_columns: Vec<ArrayRef> = key.iter().map(|&column| changes.column(column).clone()).collect();
+    let mut keys = Keys::of(&key_columns, changes.len())?;
+    let existing = current.lookup(&keys.distinct(&key_columns)?)?;
+    let insert_only = changes.weights().is_none_or(|weights| weights.iter().all(|&weight| weight > 0));
+    if insert_only && existing.is_empty() && keys.count == changes.len() {
+        return Ok(vec![changes.with_weights(None)]);
+    }
+    let mut holders = vec![Holder::Nobody; keys.count];
+    let existing_keys: Vec<ArrayRef> = key.iter().map(|&column| existing.column(column).clone()).collect();
+    for (row, group) in keys.find(&existing_keys, existing.len()).into_iter().enumerate() {
+        holders[group as usize] = Holder::Existing(row as u32);
+    }
+    let before = holders.clone();
+    for row in 0..changes.len() {
+        let holder = &mut holders[keys.groups[row] as usize];
+        let weight = changes.weight(row);
+        if weight > 0 {
+            *holder = Holder::New(row as u32);
+            continue;
+        }
+        let there = match *holder {
+            Holder::Nobody => false,
+            Holder::Existing(other) => same_row(&changes, row as u32, &existing, other),
+            Holder::New(other) => same_row(&changes, row as u32, &changes, other),
+        };
+        if !there || weight < -1 {
+            return Err(missing(source, &changes, row));
+        }
+        *holder = Holder::Nobody;
+    }
+    replaced(&changes, &existing, &before, &holders)
+}
+
+/// The delta from the holders before to the holders after a commit.
+fn replaced(changes: &ZBatch, existing: &ZBatch, before: &[Holder], after: &[Holder]) -> Result<Vec<ZBatch>> {
+    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    for (before, after) in before.iter().zip(after).filter(|(before, after)| before != after) {
+        if let Holder::Existing(row) = before {
+            gone.push(*row);
+        }
+        if let Holder::New(row) = after {
+            come.push(*row);
+        }
+    }
+    let gone = existing.take(&UInt32Array::from(gone))?.negate()?;
+    let come = changes.take(&UInt32Array::from(come))?.with_weights(None);
+    let delta = match (gone.is_empty(), come.is_empty()) {
+        (true, _) => come,
+        (_, true) => gone,
+        // A row replaced by itself is no change.
+        (false, false) => ZBatch::concat(changes.schema(), &[gone, come])?.consolidate()?,
+    };
+    Ok(if delta.is_empty() { Vec::new() } else { vec![delta] })
+}
+
+fn same_row(left: &ZBatch, left_row: u32, right: &ZBatch, right_row: u32) -> bool {
+    let mut equal = Vec::new();
+    let null_equal = vec![true; left.columns().len()];
+    equality::equal_pairs(left.columns(), &[left_row], right.columns(), &[right_row], &null_equal, &mut equal);
+    equal == [true]
+}
+
+fn missing(source: &Source, rows: &ZBatch, row: usize) -> Error {
+    let message =
+        format!("cannot delete {} from '{}': there is no such row (or not as many copies)", render_row(rows, row), source.name);
+    Error::new(code::MISSING_ROW, message).with_hint("the whole commit was refused; all columns of a deleted row must match")
+}
+
+/// The different keys of some rows, numbered.
+struct Keys {
+    table: Option<GroupTable>,
+    /// The number of the key of each row.
+    groups: Vec<u32>,
+    /// A row of each key.
+    first: Vec<u32>,
+    count: usize,
+}
+
+impl Keys {
+    fn of(columns: &[ArrayRef], rows: usize) -> Result<Self> {
+        if rows == 1 {
+            return Ok(Keys { table: None, groups: vec![0], first: vec![0], count: 1 });
+        }
+        let types: Vec<_> = columns.iter().map(|column| column.data_type().clone()).collect();
+        let mut table = GroupTable::new(RowLayout::try_new(&types)?, 0);
+        let (encoded, hashes) = encode(table.layout(), columns, rows);
+        let mut groups = Vec::new();
+        table.upsert(&encoded, &hashes, &mut groups);
+        let count = table.len();
+        let mut first = vec![0; count];
+        for (row, &group) in groups.iter().enumerate().rev() {
+            first[group as usize] = row as u32;
+        }
+        Ok(Keys { table: Some(table), groups, first, count })
+    }
+
+    /// Each key once.
+    fn distinct(&self, columns: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+        if self.count == self.groups.len() {
+            return Ok(columns.to_vec());
+        }
+        let first = UInt32Array::from(self.first.clone());
+        Ok(columns.iter().map(|column| arrow::compute::take(column, &first, None)).collect::<Result<_, _>>()?)
+    }
+
+    /// The number of each of these keys, all of which are there.
+    fn find(&mut self, columns: &[ArrayRef], rows: usize) -> Vec<u32> {
+        let mut groups = Vec::new();
+        match &self.table {
+            None => groups.resize(rows, 0),
+            Some(table) => {
+                let (encoded, hashes) = encode(table.layout(), columns, rows);
+                table.find(&encoded, &hashes, &mut groups);
+            }
+        }
+        groups
+    }
+}
+
+fn encode(layout: &RowLayout, columns: &[ArrayRef], rows: usize) -> (EncodedRows, Vec<u64>) {
+    let (mut encoded, mut hashes) = (EncodedRows::default(), Vec::new());
+    layout.encode(columns, rows, &mut encoded);
+    hash::hash_columns(columns, rows, &mut hashes);
+    (encoded, hashes)
+}
