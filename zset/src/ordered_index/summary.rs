@@ -16,14 +16,6 @@ pub trait Summary<K>: Clone {
 
     /// The summary of the entries of `self` followed by those of `right`.
     fn combine(&self, right: &Self) -> Self;
-
-    /// `self` with the part `old` exchanged for `new`, if the monoid can subtract; `None` if the whole must be combined again.
-    ///
-    /// Makes an update cost O(1) instead of O(fan-out) per level.
-    fn exchange(&self, old: &Self, new: &Self) -> Option<Self> {
-        let _ = (old, new);
-        None
-    }
 }
 
 /// A summary that knows the sum of the weights, which is what positions in the order are counted in.
@@ -39,10 +31,6 @@ impl<K> Summary<K> for () {
     fn of(_: &K, _: i64) -> Self {}
 
     fn combine(&self, (): &Self) -> Self {}
-
-    fn exchange(&self, (): &Self, (): &Self) -> Option<Self> {
-        Some(())
-    }
 }
 
 /// The sum of the weights: what rank and select need.
@@ -60,10 +48,6 @@ impl<K> Summary<K> for WeightCount {
 
     fn combine(&self, right: &Self) -> Self {
         WeightCount(self.0.wrapping_add(right.0))
-    }
-
-    fn exchange(&self, old: &Self, new: &Self) -> Option<Self> {
-        Some(WeightCount(self.0.wrapping_sub(old.0).wrapping_add(new.0)))
     }
 }
 
@@ -85,10 +69,6 @@ impl<K, A: Summary<K>, B: Summary<K>> Summary<K> for (A, B) {
 
     fn combine(&self, right: &Self) -> Self {
         (self.0.combine(&right.0), self.1.combine(&right.1))
-    }
-
-    fn exchange(&self, old: &Self, new: &Self) -> Option<Self> {
-        Some((self.0.exchange(&old.0, &new.0)?, self.1.exchange(&old.1, &new.1)?))
     }
 }
 

@@ -1,0 +1,196 @@
+//! Questions that the summaries answer: ranges, ranks and monotone searches, all in O(log n).
+
+use std::ops::{Bound, RangeBounds};
+
+use super::path::is_reversed;
+use super::{OrderedIndex, Place, Summary, Weighted};
+
+/// How far a search has come: the last entry, in the direction of the search, of what was accepted.
+#[derive(Clone, Copy)]
+enum Reached {
+    Nothing,
+    Entry {
+        leaf: u32,
+        at: usize,
+    },
+    /// A whole subtree, `depth` steps from the root.
+    Subtree {
+        node: u32,
+        depth: usize,
+    },
+}
+
+/// A search to one side: the summary of what was accepted, and how far that reaches.
+struct Search<S, F> {
+    accepted: S,
+    reached: Reached,
+    holds: F,
+}
+
+impl<S, F: FnMut(&S) -> bool> Search<S, F> {
+    fn accept(&mut self, summary: S, reached: Reached) -> bool {
+        let holds = (self.holds)(&summary);
+        if holds {
+            self.accepted = summary;
+            self.reached = reached;
+        }
+        holds
+    }
+}
+
+impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
+    /// The summary of the entries in `range`; of none if its bounds are reversed.
+    pub fn summary(&self, range: impl RangeBounds<K>) -> S {
+        let (start, end) = (range.start_bound(), range.end_bound());
+        if self.is_empty() || is_reversed(start, end) {
+            return S::identity();
+        }
+        self.summary_between(self.root, 0, Place::of_start(start), Place::of_end(end))
+    }
+
+    fn summary_between(&self, node: u32, depth: usize, from: Place<'_, K>, to: Place<'_, K>) -> S {
+        if depth == self.height {
+            let leaf = &self.leaves[node];
+            return leaf.fold(leaf.offset(from), leaf.offset(to));
+        }
+        let inner = &self.inners[node];
+        let (first, last) = (inner.child_at(from), inner.child_at(to));
+        if first == last {
+            return match (from, to) {
+                (Place::Start, Place::End) => inner.summaries[first].clone(),
+                _ => self.summary_between(inner.children[first], depth + 1, from, to),
+            };
+        }
+        let part = |child: usize, from, to| match (from, to) {
+            (Place::Start, Place::End) => inner.summaries[child].clone(),
+            _ => self.summary_between(inner.children[child], depth + 1, from, to),
+        };
+        let left = part(first, from, Place::End);
+        let middle = inner.fold(first + 1, last);
+        left.combine(&middle).combine(&part(last, Place::Start, to))
+    }
+
+    /// The farthest entry `e`, to the right, such that `holds(summary of from ..= e)`; `None` if it does not even hold for
+    /// the first entry.
+    ///
+    /// `holds` must be monotone: once false, it is false for everything longer. Then this takes O(log n) calls. So
+    /// `|span| span.max_gap() <= gap` finds the end of a session: whole subtrees without a greater gap are passed over.
+    pub fn last_while(&self, from: Bound<&K>, holds: impl FnMut(&S) -> bool) -> Option<(&K, i64)> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut search = Search { accepted: S::identity(), reached: Reached::Nothing, holds };
+        self.extend_right(self.root, 0, Place::of_start(from), &mut search);
+        self.resolve(search.reached, Place::End)
+    }
+
+    /// The farthest entry `e`, to the left, such that `holds(summary of e ..= to)`. The mirror image of
+    /// [`last_while`](Self::last_while).
+    pub fn first_while(&self, to: Bound<&K>, holds: impl FnMut(&S) -> bool) -> Option<(&K, i64)> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut search = Search { accepted: S::identity(), reached: Reached::Nothing, holds };
+        self.extend_left(self.root, 0, Place::of_end(to), &mut search);
+        self.resolve(search.reached, Place::Start)
+    }
+
+    /// Accepts what it can of the entries of `node` behind `from`; returns whether that was all of them.
+    fn extend_right<F: FnMut(&S) -> bool>(&self, node: u32, depth: usize, from: Place<'_, K>, search: &mut Search<S, F>) -> bool {
+        if depth == self.height {
+            let leaf = &self.leaves[node];
+            return (leaf.offset(from)..leaf.keys.len()).all(|at| {
+                let summary = search.accepted.combine(&S::of(&leaf.keys[at], leaf.weights[at]));
+                search.accept(summary, Reached::Entry { leaf: node, at })
+            });
+        }
+        let inner = &self.inners[node];
+        let first = inner.child_at(from);
+        if !self.extend_right(inner.children[first], depth + 1, from, search) {
+            return false;
+        }
+        (first + 1..inner.len()).all(|child| {
+            let (node, depth) = (inner.children[child], depth + 1);
+            let summary = search.accepted.combine(&inner.summaries[child]);
+            search.accept(summary, Reached::Subtree { node, depth }) || self.extend_right(node, depth, Place::Start, search)
+        })
+    }
+
+    /// Accepts what it can of the entries of `node` before `to`, from the last; returns whether that was all of them.
+    fn extend_left<F: FnMut(&S) -> bool>(&self, node: u32, depth: usize, to: Place<'_, K>, search: &mut Search<S, F>) -> bool {
+        if depth == self.height {
+            let leaf = &self.leaves[node];
+            return (0..leaf.offset(to)).rev().all(|at| {
+                let summary = S::of(&leaf.keys[at], leaf.weights[at]).combine(&search.accepted);
+                search.accept(summary, Reached::Entry { leaf: node, at })
+            });
+        }
+        let inner = &self.inners[node];
+        let last = inner.child_at(to);
+        if !self.extend_left(inner.children[last], depth + 1, to, search) {
+            return false;
+        }
+        (0..last).rev().all(|child| {
+            let (node, depth) = (inner.children[child], depth + 1);
+            let summary = inner.summaries[child].combine(&search.accepted);
+            search.accept(summary, Reached::Subtree { node, depth }) || self.extend_left(node, depth, Place::End, search)
+        })
+    }
+
+    /// The entry at the `side` end of what was reached.
+    fn resolve(&self, reached: Reached, side: Place<'_, K>) -> Option<(&K, i64)> {
+        let (leaf, at) = match reached {
+            Reached::Nothing => return None,
+            Reached::Entry { leaf, at } => (leaf, at),
+            Reached::Subtree { node, depth } => {
+                let mut node = node;
+                for _ in depth..self.height {
+                    let inner = &self.inners[node];
+                    node = inner.children[inner.child_at(side)];
+                }
+                (node, self.leaves[node].offset(side).saturating_sub(1))
+            }
+        };
+        Some((&self.leaves[leaf].keys[at], self.leaves[leaf].weights[at]))
+    }
+}
+
+/// Positions in the order, counted in copies. They mean something only while no weight is negative.
+impl<K: Ord + Clone, S: Summary<K> + Weighted> OrderedIndex<K, S> {
+    /// The sum of the weights of the keys strictly before `key`.
+    pub fn rank(&self, key: &K) -> i64 {
+        self.summary((Bound::Unbounded, Bound::Excluded(key))).weight()
+    }
+
+    /// The entry that holds copy `n` (from 0) in key order, and how many copies of its key stand before that copy.
+    pub fn select(&self, n: i64) -> Option<(&K, i64)> {
+        if n < 0 || self.is_empty() {
+            return None;
+        }
+        let mut node = self.root;
+        let mut left = n;
+        for _ in 0..self.height {
+            let inner = &self.inners[node];
+            node = inner.children[find_copy(inner.summaries.iter().map(Weighted::weight), &mut left)?];
+        }
+        let leaf = &self.leaves[node];
+        let at = find_copy(leaf.weights.iter().copied(), &mut left)?;
+        Some((&leaf.keys[at], left))
+    }
+
+    /// As [`select`](Self::select), counted from the first copy at or after `start`; negative `n` count back from there.
+    pub fn select_from(&self, start: &K, n: i64) -> Option<(&K, i64)> {
+        self.select(self.rank(start).checked_add(n)?)
+    }
+}
+
+/// The part that holds copy `n`; `n` becomes its number within that part.
+fn find_copy(weights: impl Iterator<Item = i64>, n: &mut i64) -> Option<usize> {
+    for (index, weight) in weights.enumerate() {
+        if *n < weight {
+            return Some(index);
+        }
+        *n -= weight;
+    }
+    None
+}
