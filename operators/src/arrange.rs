@@ -120,6 +120,11 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// The columns of the rows.
+    pub fn schema(&self) -> SchemaRef {
+        self.shared.schema()
+    }
+
     /// The rows of the epochs `< epoch`.
     pub fn before(&self, epoch: u64) -> Version {
         debug_assert!(epoch >= self.needed_from.get(), "a reader asks in ascending epochs");

@@ -34,12 +34,9 @@ mod debug {
 
     /// `operator` under check. `inputs` are the schemas of its ports.
     pub(crate) fn checked(operator: Box<dyn EpochOperator>, node: &Node, inputs: Vec<SchemaRef>) -> Box<dyn EpochOperator> {
-        let stateless = matches!(
-            node.operator,
-            Operator::MapFilter { .. } | Operator::Union | Operator::Negate | Operator::Index { .. }
-        );
-        let groups =
-            matches!(node.operator, Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. });
+        let stateless =
+            matches!(node.operator, Operator::MapFilter { .. } | Operator::Union | Operator::Negate | Operator::Index { .. });
+        let groups = matches!(node.operator, Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. });
         Box::new(Contract {
             operator,
             label: operator_label(&node.operator),

@@ -5,8 +5,8 @@
 //! Progress tracking counts rows, so what `partition` takes, `flush` must give, to the row.
 
 use arrow::array::{ArrayRef, UInt32Array};
-use deltic_zset::hash::{hash_columns, worker_of};
 use deltic_zset::ZBatch;
+use deltic_zset::hash::{hash_columns, worker_of};
 use timely::communication::Push;
 use timely::dataflow::channels::Message;
 use timely::dataflow::channels::pushers::exchange::Distributor;

@@ -4,8 +4,15 @@
 //! delta. It knows no SQL and, the driver apart, no timely.
 
 mod aggregate;
+mod arrange;
 mod constant;
+mod container;
+mod contract;
+mod dataflow;
 mod distinct;
+mod driver;
+mod exchange;
+mod join;
 mod map_filter;
 mod negate;
 mod operator;
@@ -16,8 +23,11 @@ mod top_k;
 mod union;
 
 pub use aggregate::Aggregate;
+pub use arrange::{Index, Reader, SharedArrangement};
 pub use constant::Constant;
+pub use dataflow::{Dataflow, Install, OperatorState, Part, Registry, install, run_once};
 pub use distinct::Distinct;
+pub use join::Join;
 pub use map_filter::MapFilter;
 pub use negate::Negate;
 pub use operator::{EpochOperator, Output, StateSize};

@@ -89,10 +89,8 @@ pub(super) fn can_fail(operator: &Operator) -> bool {
             predicates.iter().chain(projections.iter().flatten()).any(Expr::can_fail)
         }
         Operator::Join { .. } | Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. } => true,
-        Operator::Source { .. }
-        | Operator::Constant { .. }
-        | Operator::Union
-        | Operator::Negate
-        | Operator::Index { .. } => false,
+        Operator::Source { .. } | Operator::Constant { .. } | Operator::Union | Operator::Negate | Operator::Index { .. } => {
+            false
+        }
     }
 }

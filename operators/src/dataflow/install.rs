@@ -32,26 +32,19 @@ use crate::driver::{Driven, Inlet, SharedOperator, drive};
 ///
 /// # Panics
 /// If the circuit is not valid.
-pub fn install(
-    worker: &mut Worker,
-    registry: &mut Registry,
-    install: Install<'_>,
-    sink: Box<dyn FnMut(u64, Part)>,
-) -> Dataflow {
+pub fn install(worker: &mut Worker, registry: &mut Registry, install: Install<'_>, sink: Box<dyn FnMut(u64, Part)>) -> Dataflow {
     let circuit = install.circuit;
     let plan = Plan::of(circuit, registry);
     let sources = sources_below(circuit);
     let user = User { id: registry.new_user(), sources: sources[circuit.output.0].as_slice().into() };
-    let relations: Vec<String> =
-        user.sources.iter().filter(|source| registry.view(source).is_none()).cloned().collect();
+    let relations: Vec<String> = user.sources.iter().filter(|source| registry.view(source).is_none()).cloned().collect();
     let since = install.since;
-    let mut audience = Audience {
+    let audience = Audience {
         schema: circuit.schema().clone(),
         sink,
         publication: Publication::new(since, false),
-        complete_before: Rc::new(Cell::new(0)),
+        complete_before: Rc::new(Cell::new(since)),
     };
-    audience.complete_before.set(since);
     let (publication, complete_before) = (audience.publication.clone(), audience.complete_before.clone());
     let view = install.view.to_owned();
     let (fragment, published) = worker.dataflow_named::<u64, _, _>(&view, |scope| {
@@ -60,10 +53,9 @@ pub fn install(
         wiring.finish(audience, user.id, complete_before)
     });
     let fragment = Rc::new(fragment);
-    let dataflow = Dataflow::join_fragments(user, fragment.clone(), since, relations);
+    let mut dataflow = Dataflow::join_fragments(user, fragment.clone(), since, relations);
     offer(registry, &fragment, published, &plan.fingerprints, sources);
     registry.offer_view(&view, SharedView { fragment, publication });
-    let mut dataflow = dataflow;
     dataflow.advance_to(since + 1);
     dataflow
 }
@@ -164,6 +156,13 @@ impl Plan {
         }
         Plan { fingerprints, origins }
     }
+
+    /// Whether some node reads the rows of this source, and not only its errors are wanted.
+    fn rows_wanted_of(&self, circuit: &Circuit, source: &str) -> bool {
+        let names_it = |node: &Node| matches!(&node.operator, Operator::Source { relation } if relation == source);
+        let mut nodes = circuit.nodes.iter().zip(&self.origins);
+        nodes.any(|(node, origin)| names_it(node) && matches!(origin, Origin::Input | Origin::View(_)))
+    }
 }
 
 /// What a dataflow under construction consists of.
@@ -209,9 +208,8 @@ impl<'a, 'scope> Wiring<'a, 'scope> {
         for (id, (node, origin)) in circuit.nodes.iter().zip(&plan.origins).enumerate() {
             match origin {
                 Origin::Unused => {}
-                Origin::Input => self.outlets[id] = Some(self.source(node, None, true)),
-                Origin::View(view) => self.outlets[id] = Some(self.source(node, Some(view), true)),
-                Origin::ErrorsOfView(view) => _ = self.source(node, Some(view), false),
+                Origin::Input => self.outlets[id] = Some(self.source(node, None)),
+                Origin::View(view) | Origin::ErrorsOfView(view) => self.outlets[id] = Some(self.source(node, Some(view))),
                 Origin::Follow(shared) => self.outlets[id] = Some(self.follow(id, shared)),
                 Origin::ErrorsOf(shared) => self.follow_errors(id, shared),
                 Origin::Build => self.outlets[id] = Some(self.build(id)),
@@ -220,13 +218,14 @@ impl<'a, 'scope> Wiring<'a, 'scope> {
     }
 
     /// A relation that the engine feeds, or a view: once per dataflow, whatever the number of nodes that name it.
-    fn source(&mut self, node: &Node, view: Option<&SharedView>, wants_rows: bool) -> Outlet<'scope> {
+    fn source(&mut self, node: &Node, view: Option<&SharedView>) -> Outlet<'scope> {
         let Operator::Source { relation } = &node.operator else { unreachable!("only sources have no inputs to be built from") };
         if let Some(outlet) = self.sources.get(relation) {
             return outlet.clone();
         }
         let since = self.install.since;
         let feed = Feed::new(since);
+        let wants_rows = self.plan.rows_wanted_of(self.install.circuit, relation);
         let rows = if wants_rows { self.install.hydrate.remove(relation) } else { None };
         let errors = self.install.hydrate_errors.remove(relation).unwrap_or_default();
         let has_errors = view.is_some() || !errors.is_empty();
@@ -239,7 +238,6 @@ impl<'a, 'scope> Wiring<'a, 'scope> {
                 self.use_fragment(&view.fragment);
             }
         }
-        // A source whose errors only are wanted has no reader; one that comes later in the circuit cannot want its rows.
         self.sources.insert(relation.clone(), outlet.clone());
         outlet
     }

@@ -54,9 +54,9 @@ pub(super) fn of_output(circuit: &Circuit, node: &Node, inputs: &[Partitioning])
             inputs[0].clone()
         }
         Operator::Union => match inputs {
-            [first, rest @ ..] => {
-                Partitioning(first.0.iter().filter(|columns| rest.iter().all(|input| input.is_exactly(columns))).cloned().collect())
-            }
+            [first, rest @ ..] => Partitioning(
+                first.0.iter().filter(|columns| rest.iter().all(|input| input.is_exactly(columns))).cloned().collect(),
+            ),
             [] => Partitioning::default(),
         },
         Operator::Index { key } => Partitioning::by(key),

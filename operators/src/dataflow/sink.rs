@@ -40,8 +40,7 @@ pub(super) fn sink<'scope>(
 ) {
     let mut builder = OperatorBuilder::new(format!("sink of {name}"), scope);
     let streams = std::iter::once(rows).chain(errors);
-    let mut ports: Vec<Port> =
-        streams.map(|rows| port(&mut builder, Inlet { rows, exchange: None })).collect();
+    let mut ports: Vec<Port> = streams.map(|rows| port(&mut builder, Inlet { rows, exchange: None })).collect();
     let mut open: BTreeMap<u64, Output> = BTreeMap::new();
     builder.build(move |_capabilities| {
         move |frontiers| {
@@ -58,7 +57,7 @@ pub(super) fn sink<'scope>(
                 audience.hear(epoch, output);
             }
             audience.publication.advance_to(frontier);
-            audience.complete_before.set(frontier);
+            audience.complete_before.set(frontier.max(audience.complete_before.get()));
         }
     });
 }

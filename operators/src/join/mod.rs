@@ -1,0 +1,348 @@
+//! [`Join`]: rows of two inputs side by side, maintained from both deltas.
+//!
+//! Join is bilinear, so the delta of the output is `dL x R' + L x dR`, where `R'` is the right side after the epoch and `L` the left side
+//! before it: the pairs in which both sides changed are in the first term, once. That is the subtle point, and the reason why the
+//! join asks its indexes for versions by epoch: they may have gone on. It also makes a self-join right, where one index is both
+//! sides. In the epoch of its installation a join that follows indexes of another dataflow gets their whole contents
+//! as delta, and `L` is taken to be empty, whatever the index held before.
+//!
+//! An outer join adds the rows of a side that match nothing, beside NULLs. Without a residual condition all rows of a key share their fate,
+//! so the weight of the other side is counted by key ([`KeyCounts`]), and only when a key's count leaves or reaches zero are the
+//! rows of the key looked up. With a residual each row has its own matches, counted by row ([`RowCounts`]).
+//!
+//! The output is consolidated if it has a negative weight, for only then can rows of it cancel. Weights multiply; a product that is no
+//! `i64` is an error row.
+
+mod key_counts;
+mod pairing;
+mod row_counts;
+#[cfg(test)]
+mod tests;
+
+use arrow::array::{ArrayRef, new_null_array};
+use arrow::datatypes::SchemaRef;
+use deltic_circuit::errors::code;
+use deltic_circuit::{ErrorRows, EvalError, JoinKind, Node, Operator, operator_label, render_values};
+use deltic_zset::{Error, Result, ZBatch};
+
+use crate::arrange::Reader;
+use crate::exchange::coalesce;
+use crate::{EpochOperator, Output, StateSize};
+use key_counts::KeyCounts;
+use pairing::{Pairing, Pairs};
+use row_counts::RowCounts;
+
+/// One of the two inputs, by its port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+impl Side {
+    fn port(self) -> usize {
+        self as usize
+    }
+
+    fn other(self) -> Side {
+        match self {
+            Side::Left => Side::Right,
+            Side::Right => Side::Left,
+        }
+    }
+}
+
+/// What is known of the rows of each side that may be without a match; `None` for a side whose rows without one are dropped.
+enum Unmatched {
+    ByKey([Option<KeyCounts>; 2]),
+    ByRow([Option<RowCounts>; 2]),
+}
+
+/// A join of two indexes.
+pub struct Join {
+    pairing: Pairing,
+    kind: JoinKind,
+    readers: [Reader; 2],
+    unmatched: Unmatched,
+    pending: [Vec<ZBatch>; 2],
+    /// Whether no epoch was closed yet.
+    first: bool,
+    schema: SchemaRef,
+    label: &'static str,
+}
+
+impl Join {
+    /// The operator of the join `node`, which reads its sides by `left` and `right`.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedType`] if an outer join cannot count matches by a column's type; [`Error::Shape`] if `node` is no join.
+    pub fn try_new(node: &Node, left: Reader, right: Reader) -> Result<Self> {
+        let Operator::Join { kind, keys, residual } = &node.operator else {
+            return Err(Error::Shape("the node is no join".to_owned()));
+        };
+        let schemas = [left.schema(), right.schema()];
+        let preserved = [matches!(kind, JoinKind::Left | JoinKind::Full), matches!(kind, JoinKind::Right | JoinKind::Full)];
+        let sides = [Side::Left, Side::Right];
+        let pairing = Pairing::new(keys, residual.clone(), schemas.each_ref().map(|schema| schema.fields().len()));
+        let unmatched = if residual.is_some() {
+            let mut counts = [None, None];
+            for side in sides.into_iter().filter(|side| preserved[side.port()]) {
+                counts[side.port()] = Some(RowCounts::try_new(&schemas[side.port()])?);
+            }
+            Unmatched::ByRow(counts)
+        } else {
+            let mut counts = [None, None];
+            for side in sides.into_iter().filter(|side| preserved[side.port()]) {
+                counts[side.port()] = Some(KeyCounts::try_new(&schemas[side.port()], keys, side)?);
+            }
+            Unmatched::ByKey(counts)
+        };
+        Ok(Join {
+            pairing,
+            kind: *kind,
+            readers: [left, right],
+            unmatched,
+            pending: [Vec::new(), Vec::new()],
+            first: true,
+            schema: node.schema.clone(),
+            label: operator_label(&node.operator),
+        })
+    }
+
+    /// The side whose delta meets the other side as it is after the epoch.
+    fn primary(&self, deltas: &[Vec<ZBatch>; 2]) -> Side {
+        let rows = |side: Side| deltas[side.port()].iter().map(ZBatch::len).sum::<usize>();
+        match (self.kind, &self.unmatched) {
+            (JoinKind::Right, Unmatched::ByRow(_)) => Side::Right,
+            (_, Unmatched::ByKey(_)) if self.first && rows(Side::Right) < rows(Side::Left) => Side::Right,
+            _ => Side::Left,
+        }
+    }
+
+    /// Emits the pairs of both terms.
+    fn pairs(&self, epoch: u64, deltas: &[Vec<ZBatch>; 2], emission: &mut Emission<'_>) {
+        let primary = self.primary(deltas);
+        for (side, deltas) in [(primary, &deltas[primary.port()]), (primary.other(), &deltas[primary.other().port()])] {
+            if deltas.is_empty() || (self.first && side != primary) {
+                continue;
+            }
+            let stored = self.stored(side.other(), epoch, side == primary);
+            for delta in deltas {
+                self.pairing.for_each(delta, side, &stored, &mut |pairs| {
+                    let pairs = self.pairing.select(pairs, Some(&mut *emission));
+                    emission.push_pairs(pairs);
+                });
+            }
+        }
+    }
+
+    fn stored(&self, side: Side, epoch: u64, after: bool) -> deltic_zset::Version {
+        let reader = &self.readers[side.port()];
+        if after { reader.after(epoch) } else { reader.before(epoch) }
+    }
+
+    /// Emits the change of the rows of `side` without a match, given by key.
+    fn unmatched_by_key(
+        &self,
+        counts: &mut KeyCounts,
+        side: Side,
+        epoch: u64,
+        deltas: &[Vec<ZBatch>; 2],
+        emission: &mut Emission<'_>,
+    ) {
+        let turned = counts.apply(&deltas[side.other().port()]);
+        for delta in &deltas[side.port()] {
+            if let Some(unmatched) = counts.unmatched(delta) {
+                emission.push_padded(side, unmatched.columns().to_vec(), unmatched.weights_or_ones().to_vec());
+            }
+        }
+        if self.first || turned.is_empty() {
+            return;
+        }
+        let stored = self.stored(side, epoch, false);
+        self.pairing.for_each_of_keys(&turned.keys, side, &stored, &mut |columns, probed, weights| {
+            let signed = probed.iter().zip(weights).map(|(&key, &weight)| turned.sign(key) * i128::from(weight));
+            emission.push_padded_wide(side, columns, &signed.collect::<Vec<_>>());
+        });
+    }
+
+    /// Emits the change of the rows of `side` without a match, given by row, and the pairs too if `with_pairs`.
+    fn unmatched_by_row(
+        &self,
+        counts: &mut RowCounts,
+        side: Side,
+        epoch: u64,
+        deltas: &[Vec<ZBatch>; 2],
+        emission: &mut Emission<'_>,
+        with_pairs: bool,
+    ) {
+        let mut changes = counts.change();
+        let others = &deltas[side.other().port()];
+        if !self.first && !others.is_empty() {
+            let stored = self.stored(side, epoch, false);
+            for delta in others {
+                self.pairing.for_each(delta, side.other(), &stored, &mut |pairs| {
+                    let pairs = self.pairing.select(pairs, with_pairs.then_some(&mut *emission));
+                    changes.add_matches(self.pairing.columns_of(side, &pairs), &pairs);
+                    if with_pairs {
+                        emission.push_pairs(pairs);
+                    }
+                });
+            }
+        }
+        if !deltas[side.port()].is_empty() {
+            let stored = self.stored(side.other(), epoch, true);
+            for delta in &deltas[side.port()] {
+                let mut matches = vec![0i128; delta.len()];
+                self.pairing.for_each(delta, side, &stored, &mut |pairs| {
+                    let pairs = self.pairing.select(pairs, with_pairs.then_some(&mut *emission));
+                    for (&row, &weight) in pairs.delta_rows.iter().zip(&pairs.stored_weights) {
+                        matches[row as usize] += i128::from(weight);
+                    }
+                    if with_pairs {
+                        emission.push_pairs(pairs);
+                    }
+                });
+                changes.add_rows(delta, &matches);
+            }
+        }
+        if let Some((columns, weights)) = changes.finish() {
+            emission.push_padded_wide(side, columns, &weights);
+        }
+    }
+
+    fn emit(&mut self, epoch: u64, deltas: &[Vec<ZBatch>; 2], emission: &mut Emission<'_>) {
+        let mut unmatched = std::mem::replace(&mut self.unmatched, Unmatched::ByKey([None, None]));
+        match &mut unmatched {
+            Unmatched::ByKey(counts) => {
+                self.pairs(epoch, deltas, emission);
+                for (side, counts) in [Side::Left, Side::Right].into_iter().zip(counts) {
+                    if let Some(counts) = counts {
+                        self.unmatched_by_key(counts, side, epoch, deltas, emission);
+                    }
+                }
+            }
+            Unmatched::ByRow([None, None]) => self.pairs(epoch, deltas, emission),
+            Unmatched::ByRow(counts) => {
+                // The first preserved side has the pairs; a second one only counts.
+                let mut with_pairs = true;
+                for (side, counts) in [Side::Left, Side::Right].into_iter().zip(counts) {
+                    if let Some(counts) = counts {
+                        self.unmatched_by_row(counts, side, epoch, deltas, emission, with_pairs);
+                        with_pairs = false;
+                    }
+                }
+            }
+        }
+        self.unmatched = unmatched;
+    }
+}
+
+impl EpochOperator for Join {
+    fn push(&mut self, port: usize, batch: ZBatch) {
+        self.pending[port].push(batch);
+    }
+
+    fn close(&mut self, epoch: u64) -> Output {
+        let deltas = std::mem::take(&mut self.pending).map(coalesce);
+        let (schema, widths) = (self.schema.clone(), self.pairing.widths());
+        let mut emission = Emission { schema: &schema, widths, label: self.label, rows: Vec::new(), errors: ErrorRows::new() };
+        if deltas.iter().any(|delta| !delta.is_empty()) {
+            self.emit(epoch, &deltas, &mut emission);
+        }
+        self.first = false;
+        for reader in &self.readers {
+            reader.advance_to(epoch + 1);
+        }
+        emission.finish()
+    }
+
+    fn state_size(&self) -> StateSize {
+        let none = StateSize::default();
+        match &self.unmatched {
+            Unmatched::ByKey(counts) => counts.iter().flatten().map(KeyCounts::state_size).fold(none, StateSize::plus),
+            Unmatched::ByRow(counts) => counts.iter().flatten().map(RowCounts::state_size).fold(none, StateSize::plus),
+        }
+    }
+}
+
+/// The output of an epoch as it grows.
+struct Emission<'a> {
+    schema: &'a SchemaRef,
+    widths: [usize; 2],
+    label: &'static str,
+    rows: Vec<ZBatch>,
+    errors: ErrorRows,
+}
+
+impl Emission<'_> {
+    fn push_pairs(&mut self, pairs: Pairs) {
+        let products = pairs.delta_weights.iter().zip(&pairs.stored_weights);
+        let products: Option<Vec<i64>> = products.map(|(delta, stored)| delta.checked_mul(*stored)).collect();
+        match products {
+            Some(weights) => self.push_columns(pairs.columns, weights),
+            None => {
+                let weights: Vec<i128> = (0..pairs.rows).map(|row| pairs.product(row)).collect();
+                self.push_wide(pairs.columns, &weights);
+            }
+        }
+    }
+
+    /// Rows of `side` beside NULLs.
+    fn push_padded(&mut self, side: Side, columns: Vec<ArrayRef>, weights: Vec<i64>) {
+        let columns = self.padded(side, columns, weights.len());
+        self.push_columns(columns, weights);
+    }
+
+    fn push_padded_wide(&mut self, side: Side, columns: Vec<ArrayRef>, weights: &[i128]) {
+        let columns = self.padded(side, columns, weights.len());
+        self.push_wide(columns, weights);
+    }
+
+    fn padded(&self, side: Side, columns: Vec<ArrayRef>, rows: usize) -> Vec<ArrayRef> {
+        let nulls = |fields: std::ops::Range<usize>| -> Vec<ArrayRef> {
+            fields.map(|field| new_null_array(self.schema.field(field).data_type(), rows)).collect()
+        };
+        let [left, right] = self.widths;
+        match side {
+            Side::Left => columns.into_iter().chain(nulls(left..left + right)).collect(),
+            Side::Right => nulls(0..left).into_iter().chain(columns).collect(),
+        }
+    }
+
+    /// Rows whose weights may not fit: those that do not are errors.
+    fn push_wide(&mut self, columns: Vec<ArrayRef>, weights: &[i128]) {
+        let fits: Vec<bool> = weights.iter().map(|&weight| i64::try_from(weight).is_ok()).collect();
+        for (row, &weight) in weights.iter().enumerate().filter(|&(row, _)| !fits[row]) {
+            let error = EvalError::new(code::WEIGHT, "the number of copies of a joined row left the range of a 64-bit integer");
+            self.errors.push(&error, self.label, render_values(&columns, row), weight.signum() as i64);
+        }
+        let narrow: Vec<i64> = weights.iter().map(|&weight| i64::try_from(weight).unwrap_or_default()).collect();
+        let before = self.rows.len();
+        self.push_columns(columns, narrow);
+        if fits.contains(&false)
+            && let Some(batch) = self.rows.get_mut(before)
+        {
+            *batch = batch.filter(&fits.into()).expect("columns of one batch have one length");
+        }
+    }
+
+    fn push_columns(&mut self, columns: Vec<ArrayRef>, weights: Vec<i64>) {
+        let rows = weights.len();
+        if rows > 0 {
+            let weights = if weights.iter().all(|&weight| weight == 1) { None } else { Some(weights.into()) };
+            self.rows.push(ZBatch::new(self.schema.clone(), columns, weights, rows));
+        }
+    }
+
+    fn finish(self) -> Output {
+        let mut rows = self.rows;
+        let may_cancel = rows.iter().any(|batch| batch.weights().is_some_and(|weights| weights.iter().any(|&weight| weight < 0)));
+        if may_cancel && let Ok(consolidated) = ZBatch::concat(self.schema, &rows).and_then(|all| all.consolidate()) {
+            rows = vec![consolidated];
+        }
+        rows.retain(|batch| !batch.is_empty());
+        let errors = if self.errors.is_empty() { Vec::new() } else { vec![self.errors.finish()] };
+        Output { rows, errors }
+    }
+}
