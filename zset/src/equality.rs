@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, GenericByteArray, UInt32Array, make
 use arrow::compute::{SortOptions, take};
 use arrow::datatypes::{BinaryType, ByteArrayType, DataType, Decimal128Type, IntervalMonthDayNanoType, Utf8Type};
 
-use crate::types::{nanos_of, justify_intervals};
+use crate::types::{justify_intervals, nanos_of};
 use crate::word::{Word, match_word_type};
 
 /// Replaces `keep`: `keep[i]` says whether row `left_rows[i]` of `left` equals row `right_rows[i]` of `right` in every column.

@@ -12,7 +12,7 @@ use arrow::array::{Array, ArrayRef, AsArray, GenericByteArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{BinaryType, ByteArrayType, DataType, Decimal128Type, IntervalMonthDayNanoType, Utf8Type};
 
-use crate::nested::NestedRows;
+use crate::nested::nested_bytes;
 use crate::types::nanos_of;
 use crate::word::{Word, match_word_type};
 
@@ -69,12 +69,9 @@ fn mix_column(column: &ArrayRef, hashes: &mut [u64]) {
                 let values = column.as_primitive::<IntervalMonthDayNanoType>().values();
                 mix_each(hashes, nulls, values.iter(), |hash, value| mix_wide(hash, nanos_of(*value)))
             }
-            DataType::Utf8 => mix_bytes(column.as_bytes::<Utf8Type>(), hashes),
-            DataType::Binary => mix_bytes(column.as_bytes::<BinaryType>(), hashes),
-            _ => {
-                let rows = NestedRows::of_column(column);
-                mix_each(hashes, nulls, rows.iter(), |hash, bytes| mix(hash, hash_bytes(bytes)))
-            }
+            DataType::Utf8 => mix_bytes(column.as_bytes::<Utf8Type>(), nulls, hashes),
+            DataType::Binary => mix_bytes(column.as_bytes::<BinaryType>(), nulls, hashes),
+            _ => mix_bytes(&nested_bytes(column), nulls, hashes),
         }
     })
 }
@@ -105,10 +102,10 @@ fn mix_wide(hash: u64, value: i128) -> u64 {
     mix(mix(hash, value as u64), (value >> 64) as u64)
 }
 
-fn mix_bytes<T: ByteArrayType<Offset = i32>>(array: &GenericByteArray<T>, hashes: &mut [u64]) {
+fn mix_bytes<T: ByteArrayType<Offset = i32>>(array: &GenericByteArray<T>, nulls: Option<&NullBuffer>, hashes: &mut [u64]) {
     let data = array.value_data();
     let values = array.value_offsets().windows(2).map(|ends| &data[ends[0] as usize..ends[1] as usize]);
-    mix_each(hashes, array.nulls(), values, |hash, bytes| mix(hash, hash_bytes(bytes)));
+    mix_each(hashes, nulls, values, |hash, bytes| mix(hash, hash_bytes(bytes)));
 }
 
 /// A hash of a byte string, to be mixed on. Reads up to 16 bytes with two overlapping loads, more in steps of 16.

@@ -17,7 +17,7 @@ use arrow::datatypes::{
 };
 use proptest::prelude::*;
 
-use crate::types::{nanos_of, interval_of_nanos};
+use crate::types::{interval_of_nanos, nanos_of};
 use crate::word::{Word, match_word_type};
 
 /// A value as SQL sees it.
@@ -163,7 +163,7 @@ fn nested_column_of(data_type: &DataType, cells: &[Cell], nulls: Option<NullBuff
             };
             let columns: Vec<ArrayRef> =
                 fields.iter().enumerate().map(|(index, field)| column_of(field.data_type(), &child(index))).collect();
-            Arc::new(StructArray::try_new_with_length(fields.clone(), columns, nulls, cells.len()).unwrap())
+            Arc::new(StructArray::try_new_with_length(fields.clone(), columns, nulls, cells.len()).expect("children fit"))
         }
         other => unreachable!("{other} is not canonical"),
     }
