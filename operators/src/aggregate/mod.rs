@@ -11,6 +11,7 @@
 //! type, or the total is negative, which only a wrong input can cause). Without group columns there is one group, and it is
 //! never absent.
 
+mod changelog;
 mod distinct_arguments;
 mod extremes;
 mod linear;
@@ -21,21 +22,20 @@ mod plan;
 mod tests;
 mod words;
 
-use std::sync::LazyLock;
-
-use arrow::array::{ArrayRef, UInt32Array};
-use arrow::compute;
+use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
-use deltic_circuit::errors::code;
-use deltic_circuit::{AggregateCall, ErrorRows, EvalError, Node, aggregate_label, render_values};
-use deltic_zset::equality::equal_pairs;
+use deltic_circuit::{AggregateCall, Node};
 use deltic_zset::hash::hash_columns;
 use deltic_zset::{EncodedRows, GroupTable, Result, RowLayout, ZBatch};
 
 use crate::{EpochOperator, Output, StateSize};
-use output::{Payloads, Results};
+use changelog::Changelog;
+use output::Payloads;
 use plan::{Plan, Stream, TOTAL, TOUCHED};
-use words::{add_wide, wide};
+use words::add_wide;
+
+/// Groups whose changes are worked out together: few enough that their payloads stay in the cache.
+const BLOCK: usize = 1 << 14;
 
 /// Keeps one row per group: the group columns, then the result of each call.
 pub struct Aggregate {
@@ -55,18 +55,6 @@ pub struct Aggregate {
     encoded: EncodedRows,
     hashes: Vec<u64>,
     groups: Vec<u32>,
-}
-
-/// A group cannot have fewer rows than none.
-static NEGATIVE: LazyLock<EvalError> =
-    LazyLock::new(|| EvalError::new(code::WEIGHT, "more rows were deleted from the group than it had"));
-
-/// What a payload says of its group: that it is not there, its row, or the call that has no result (`None`: the group itself).
-#[derive(PartialEq)]
-enum State<'a> {
-    Absent,
-    Row,
-    Error(Option<usize>, &'a EvalError),
 }
 
 impl Aggregate {
@@ -120,124 +108,33 @@ impl Aggregate {
         }
     }
 
-    /// The saved payloads of the touched groups, then their present ones.
-    fn take_payloads(&mut self) -> Payloads {
-        let mut words = std::mem::take(&mut self.saved);
-        words.reserve(words.len());
-        for &group in &self.touched {
+    /// The payloads of `groups`, which were touched one after another from place `first` on: those saved, then the present ones, which
+    /// count as untouched from now on.
+    fn payloads(&mut self, first: usize, groups: &[u32]) -> Payloads {
+        let stride = self.plan.words;
+        let mut words = Vec::with_capacity(2 * groups.len() * stride);
+        words.extend_from_slice(&self.saved[first * stride..(first + groups.len()) * stride]);
+        for &group in groups {
             let payload = self.table.payload_mut(group);
             payload[TOUCHED] = 0;
             words.extend_from_slice(payload);
         }
-        Payloads { words, stride: self.plan.words }
+        Payloads { words, stride }
     }
 
-    fn results(&self, payloads: &Payloads) -> Results {
-        Results::of(payloads, &self.calls, &self.plan.finishes, &self.plan.streams)
+    fn changelog(&self) -> Changelog<'_> {
+        let global = self.group.is_empty();
+        Changelog { schema: &self.schema, calls: &self.calls, plan: &self.plan, table: &self.table, global }
     }
 
-    /// What each payload says; the first `absent` ones are of a time when a global group was not there yet.
-    fn states<'a>(&self, payloads: &Payloads, results: &'a Results, absent: usize) -> Vec<State<'a>> {
-        let state = |(row, payload): (usize, &[u64])| {
-            let total = wide(payload, TOTAL);
-            if total < 0 {
-                State::Error(None, &NEGATIVE)
-            } else if total == 0 && (row < absent || !self.group.is_empty()) {
-                State::Absent
-            } else if let Some((call, error)) = results.errors.get(&row) {
-                State::Error(Some(*call), error)
-            } else {
-                State::Row
-            }
-        };
-        payloads.iter().enumerate().map(state).collect()
-    }
-
-    /// The delta of the touched groups.
-    fn changes(&self, payloads: &Payloads, results: &Results) -> Output {
-        let touched = self.touched.len();
-        let states = self.states(payloads, results, if self.opened { 0 } else { touched });
-        let equal = equal_results(payloads, results);
-        let mut emission = Emission::default();
-        for (position, &group) in self.touched.iter().enumerate() {
-            let (old, new) = (&states[position], &states[touched + position]);
-            let stays = match (old, new) {
-                (State::Row, State::Row) => equal[position],
-                (State::Error(..), State::Error(..)) => old == new,
-                _ => false,
-            };
-            if !stays {
-                emission.push(position, group, old, -1);
-                emission.push(touched + position, group, new, 1);
-            }
-        }
-        self.emit(emission, results)
-    }
-
-    fn emit(&self, emission: Emission<'_>, results: &Results) -> Output {
-        let rows = emission.rows.len();
-        let indices = UInt32Array::from(emission.rows);
-        let mut columns = self.table.keys(&emission.groups);
-        let take = |column: &ArrayRef| compute::take(column, &indices, None).expect("the payloads have results");
-        columns.extend(results.columns.iter().map(take));
-        let weights = emission.weights.iter().any(|&weight| weight != 1).then(|| emission.weights.into());
-        let rows = ZBatch::new(self.schema.clone(), columns, weights, rows);
-
-        let mut errors = ErrorRows::new();
-        for (group, call, error, weight) in emission.errors {
-            let label = call.map_or_else(|| "aggregate".to_owned(), |call| aggregate_label(&self.calls[call]));
-            errors.push(error, &label, render_values(&self.table.keys(&[group]), 0), weight);
-        }
-        Output::of(rows, errors.finish())
-    }
-
-    /// Removes the groups of which nothing is left.
-    fn remove_empty(&mut self, payloads: &Payloads) {
-        if self.group.is_empty() {
-            return;
-        }
-        let present = payloads.words.chunks_exact(payloads.stride).skip(self.touched.len());
-        for (&group, payload) in self.touched.iter().zip(present) {
-            if payload.iter().all(|&word| word == 0) {
+    /// Removes those of `groups` of which nothing is left.
+    fn remove_empty(&mut self, groups: &[u32]) {
+        for &group in groups {
+            if self.table.payload(group).iter().all(|&word| word == 0) {
                 self.table.remove(group);
             }
         }
     }
-}
-
-/// The rows and errors to be emitted.
-#[derive(Default)]
-struct Emission<'a> {
-    rows: Vec<u32>,
-    groups: Vec<u32>,
-    weights: Vec<i64>,
-    errors: Vec<(u32, Option<usize>, &'a EvalError, i64)>,
-}
-
-impl<'a> Emission<'a> {
-    fn push(&mut self, row: usize, group: u32, state: &State<'a>, weight: i64) {
-        match state {
-            State::Absent => {}
-            State::Row => {
-                self.rows.push(row as u32);
-                self.groups.push(group);
-                self.weights.push(weight);
-            }
-            State::Error(call, error) => self.errors.push((group, *call, error, weight)),
-        }
-    }
-}
-
-/// For each touched group, whether its results before and after the epoch are the same.
-fn equal_results(payloads: &Payloads, results: &Results) -> Vec<bool> {
-    let touched = payloads.len() / 2;
-    let mut equal: Vec<bool> = (0..touched).map(|row| payloads.get(row) == payloads.get(touched + row)).collect();
-    let old: Vec<u32> = (0u32..).zip(&equal).filter(|(_, equal)| !**equal).map(|(row, _)| row).collect();
-    let new: Vec<u32> = old.iter().map(|row| row + touched as u32).collect();
-    let mut keep = Vec::new();
-    equal_pairs(&results.columns, &old, &results.columns, &new, &vec![true; results.columns.len()], &mut keep);
-    old.iter().zip(keep).for_each(|(&row, keep)| equal[row as usize] = keep);
-    equal
 }
 
 impl EpochOperator for Aggregate {
@@ -261,29 +158,28 @@ impl EpochOperator for Aggregate {
         for stream in &mut self.plan.streams {
             stream.settle(&mut self.table, &self.touched);
         }
-        let payloads = self.take_payloads();
-        let output = self.changes(&payloads, &self.results(&payloads));
-        self.remove_empty(&payloads);
+        let mut output = Output::default();
+        let touched = std::mem::take(&mut self.touched);
+        for (block, groups) in touched.chunks(BLOCK).enumerate() {
+            let payloads = self.payloads(block * BLOCK, groups);
+            let delta = self.changelog().delta(groups, &payloads, self.opened);
+            output.rows.extend(delta.rows);
+            output.errors.extend(delta.errors);
+            if !self.group.is_empty() {
+                self.remove_empty(groups);
+            }
+        }
         self.opened = true;
         self.plan.streams.iter_mut().for_each(Stream::forget);
-        self.touched.clear();
-        self.saved = payloads.words;
         self.saved.clear();
+        self.saved.shrink_to(BLOCK * self.plan.words);
         output
     }
 
     fn contents(&self) -> Option<ZBatch> {
         let groups: Vec<u32> = self.table.groups().collect();
         let words = groups.iter().flat_map(|&group| self.table.payload(group).iter().copied()).collect();
-        let payloads = Payloads { words, stride: self.plan.words };
-        let results = self.results(&payloads);
-        let mut emission = Emission::default();
-        for (row, state) in self.states(&payloads, &results, 0).iter().enumerate() {
-            if let State::Row = state {
-                emission.push(row, groups[row], state, 1);
-            }
-        }
-        self.emit(emission, &results).rows.pop().or_else(|| Some(ZBatch::empty(self.schema.clone())))
+        Some(self.changelog().contents(&groups, &Payloads { words, stride: self.plan.words }))
     }
 
     fn state_size(&self) -> StateSize {

@@ -51,6 +51,16 @@ pub(super) enum Finish {
     Extreme { at: usize, stream: usize, end: End },
 }
 
+impl Finish {
+    /// The 128-bit word of which the result is an injective function, if it is one.
+    pub(super) fn injective(&self) -> Option<usize> {
+        match self {
+            Finish::Count { at } | Finish::Sum { at, wide: false, .. } => Some(*at),
+            _ => None,
+        }
+    }
+}
+
 /// The streams and calls of one operator.
 pub(super) struct Plan {
     /// What is kept.
