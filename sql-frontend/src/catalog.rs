@@ -1,13 +1,17 @@
 //! [`Catalog`]: what relations there are, and which depend on which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
-use deltic_circuit::{CircuitRef, Expr, Properties, SortKey};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use deltic_circuit::{Circuit, CircuitRef, Expr, Properties, SortKey};
+use sqlparser::ast;
 
+use crate::error::Code;
+use crate::plan::{constant, max_length, plan_column_type, plan_query};
 use crate::statement::{CreateTable, CreateView, Drop, Name, Query};
-use crate::SqlError;
+use crate::suggest::did_you_mean;
+use crate::{PlannedQuery, SqlError, stack};
 
 /// What a relation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +39,8 @@ pub struct Relation {
     pub primary_key: Option<Vec<usize>>,
     /// Per column the value of an INSERT that leaves it out: a constant expression of the column's type; `None` is NULL.
     pub defaults: Vec<Option<Expr>>,
+    /// The same as written, for DEFAULT in VALUES.
+    pub(crate) default_syntax: Vec<Option<ast::Expr>>,
     /// Per column the greatest number of characters (`VARCHAR(n)`).
     pub max_lengths: Vec<Option<usize>>,
     /// The statement that created it.
@@ -96,12 +102,48 @@ impl Catalog {
     /// # Errors
     /// DT1002 with a suggestion if there is none.
     pub fn resolve(&self, name: &Name) -> Result<&Arc<Relation>, SqlError> {
-        todo!()
+        self.relations.get(&name.value).ok_or_else(|| {
+            let error = SqlError::new(Code::UnknownRelation, name.position, format!("unknown relation {}", name.value));
+            match did_you_mean(&name.value, self.relations.keys().map(String::as_str)) {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            }
+        })
     }
 
     /// The names of the relations that read `name`, directly or through others, each before what it reads.
     pub fn dependents(&self, name: &str) -> Vec<String> {
-        todo!()
+        let mut found: Vec<String> = Vec::new();
+        self.add_dependents(name, &mut found);
+        found.reverse();
+        found
+    }
+
+    /// Adds the dependents of `name`, each after what it reads.
+    fn add_dependents(&self, name: &str, found: &mut Vec<String>) {
+        let mut reached: Vec<&str> = vec![name];
+        // A relation reads only what was created before it, so the closure is found by passing over them until nothing is added.
+        loop {
+            let next = self.relations.values().filter(|relation| !reached.contains(&relation.name.as_str()));
+            let reads = |relation: &&Arc<Relation>| relation.depends_on.iter().any(|on| reached.contains(&on.as_str()));
+            let added: Vec<&str> = next.filter(reads).map(|relation| relation.name.as_str()).collect();
+            if added.is_empty() {
+                break;
+            }
+            reached.extend(added);
+        }
+        let mut pending: Vec<&str> = reached.into_iter().skip(1).collect();
+        while !pending.is_empty() {
+            let is_free = |name: &&str| {
+                self.relations.get(*name).is_none_or(|relation| relation.depends_on.iter().all(|on| !pending.contains(&on.as_str())))
+            };
+            let free: Vec<&str> = pending.iter().copied().filter(|name| is_free(&name)).collect();
+            if free.is_empty() {
+                break;
+            }
+            pending.retain(|name| !free.contains(name));
+            found.extend(free.into_iter().map(str::to_string));
+        }
     }
 
     /// Adds a table or a stream.
@@ -109,7 +151,11 @@ impl Catalog {
     /// # Errors
     /// If the name is taken, or columns, types, key or defaults are wrong.
     pub fn create_table(&mut self, create: &CreateTable) -> Result<Created, SqlError> {
-        todo!()
+        if let Some(existing) = self.existing(&create.name, create.if_not_exists)? {
+            return Ok(Created::Exists(existing));
+        }
+        let relation = stack::deep(|| table_relation(create))??;
+        Ok(Created::New(self.add(relation)))
     }
 
     /// Plans and adds a view.
@@ -117,7 +163,23 @@ impl Catalog {
     /// # Errors
     /// If the name is taken, the query is refused, or (with OR REPLACE) other relations depend on the former one.
     pub fn create_view(&mut self, create: &CreateView) -> Result<Created, SqlError> {
-        todo!()
+        if !create.or_replace
+            && let Some(existing) = self.existing(&create.name, create.if_not_exists)?
+        {
+            return Ok(Created::Exists(existing));
+        }
+        let old = self.relations.get(&create.name.value).cloned();
+        if let Some(old) = &old {
+            self.check_replaceable(old, create)?;
+        }
+        let mut others = self.clone();
+        others.relations.remove(&create.name.value);
+        let planned = plan_query(&others, &create.query)?;
+        let new = self.add(view_relation(create, planned)?);
+        Ok(match old {
+            Some(old) => Created::Replaced { old, new },
+            None => Created::New(new),
+        })
     }
 
     /// Removes relations and, with CASCADE, what depends on them. Returns what was removed, each before what it reads. All or nothing.
@@ -125,6 +187,194 @@ impl Catalog {
     /// # Errors
     /// If one does not exist, is of another kind, or is in use without CASCADE.
     pub fn drop_relations(&mut self, drop: &Drop) -> Result<Vec<Arc<Relation>>, SqlError> {
-        todo!()
+        let mut doomed: Vec<String> = Vec::new();
+        for name in &drop.names {
+            let relation = match self.resolve(name) {
+                Ok(relation) => relation,
+                Err(_) if drop.if_exists => continue,
+                Err(error) => return Err(error),
+            };
+            check_kind(relation, drop.kind, name)?;
+            doomed.push(name.value.clone());
+        }
+        for name in &drop.names {
+            for dependent in self.dependents(&name.value) {
+                if doomed.contains(&dependent) {
+                    continue;
+                }
+                if !drop.cascade {
+                    let message = format!("{} is used by {dependent}", name.value);
+                    let error = SqlError::new(Code::RelationInUse, name.position, message);
+                    return Err(error.with_hint("DROP .. CASCADE drops what uses it, too"));
+                }
+                doomed.push(dependent);
+            }
+        }
+        // Dependents first: a relation goes when nothing that is left reads it.
+        let mut dropped = Vec::with_capacity(doomed.len());
+        while !doomed.is_empty() {
+            let read = |name: &String| self.relations.values().any(|other| doomed.contains(&other.name) && other.depends_on.contains(name));
+            let place = doomed.iter().position(|name| !read(name)).unwrap_or(0);
+            let name = doomed.remove(place);
+            dropped.extend(self.relations.remove(&name));
+        }
+        Ok(dropped)
+    }
+
+    fn existing(&self, name: &Name, if_not_exists: bool) -> Result<Option<Arc<Relation>>, SqlError> {
+        match self.relations.get(&name.value) {
+            None => Ok(None),
+            Some(relation) if if_not_exists => Ok(Some(relation.clone())),
+            Some(relation) => {
+                let message = format!("a {} called {} exists already", relation.kind.as_str(), name.value);
+                Err(SqlError::new(Code::RelationExists, name.position, message))
+            }
+        }
+    }
+
+    fn check_replaceable(&self, old: &Relation, create: &CreateView) -> Result<(), SqlError> {
+        let kind = if create.materialized { RelationKind::MaterializedView } else { RelationKind::View };
+        check_kind(old, kind, &create.name)?;
+        match self.dependents(&old.name).last() {
+            None => Ok(()),
+            Some(dependent) => {
+                let message = format!("{} cannot be replaced: {dependent} uses it", old.name);
+                Err(SqlError::new(Code::RelationInUse, create.name.position, message))
+            }
+        }
+    }
+
+    fn add(&mut self, relation: Relation) -> Arc<Relation> {
+        let relation = Arc::new(relation);
+        self.relations.insert(relation.name.clone(), relation.clone());
+        relation
+    }
+}
+
+impl RelationKind {
+    /// `table`, `stream`, `view`, `materialized view`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RelationKind::Table => "table",
+            RelationKind::Stream => "stream",
+            RelationKind::View => "view",
+            RelationKind::MaterializedView => "materialized view",
+        }
+    }
+}
+
+fn check_kind(relation: &Relation, kind: RelationKind, name: &Name) -> Result<(), SqlError> {
+    // DROP VIEW is meant for both kinds of views.
+    if relation.kind == kind || (kind == RelationKind::View && relation.kind == RelationKind::MaterializedView) {
+        return Ok(());
+    }
+    let message = format!("{} is a {}, not a {}", name.value, relation.kind.as_str(), kind.as_str());
+    Err(SqlError::new(Code::WrongKind, name.position, message))
+}
+
+fn table_relation(create: &CreateTable) -> Result<Relation, SqlError> {
+    let primary_key = create.primary_key.as_deref().map(|key| key_columns(create, key)).transpose()?;
+    let mut fields = Vec::with_capacity(create.columns.len());
+    let mut defaults = Vec::with_capacity(create.columns.len());
+    for (index, column) in create.columns.iter().enumerate() {
+        let data_type = plan_column_type(column)?;
+        let in_key = primary_key.as_ref().is_some_and(|key| key.contains(&index));
+        let default = column.default.as_ref().map(|value| constant(value, &data_type, column.name.position)).transpose()?;
+        fields.push(Field::new(&column.name.value, data_type, !column.not_null && !in_key));
+        defaults.push(default);
+    }
+    let properties = Properties { unique_keys: primary_key.iter().cloned().collect(), append_only: create.stream };
+    Ok(Relation {
+        name: create.name.value.clone(),
+        kind: if create.stream { RelationKind::Stream } else { RelationKind::Table },
+        schema: Arc::new(Schema::new(fields)),
+        primary_key,
+        defaults,
+        default_syntax: create.columns.iter().map(|column| column.default.clone()).collect(),
+        max_lengths: create.columns.iter().map(|column| max_length(&column.data_type)).collect(),
+        sql: create.sql.clone(),
+        query: None,
+        circuit: None,
+        logical_plan: String::new(),
+        order: vec![],
+        depends_on: vec![],
+        properties,
+    })
+}
+
+fn key_columns(create: &CreateTable, key: &[Name]) -> Result<Vec<usize>, SqlError> {
+    let mut columns = Vec::with_capacity(key.len());
+    for name in key {
+        let Some(column) = create.columns.iter().position(|column| column.name.value == name.value) else {
+            let error = SqlError::new(Code::UnknownColumn, name.position, format!("unknown column {} in the primary key", name.value));
+            let hint = did_you_mean(&name.value, create.columns.iter().map(|column| column.name.value.as_str()));
+            return Err(SqlError { hint, ..error });
+        };
+        if columns.contains(&column) {
+            let message = format!("column {} is in the primary key more than once", name.value);
+            return Err(SqlError::new(Code::DuplicateColumn, name.position, message));
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+fn view_relation(create: &CreateView, planned: PlannedQuery) -> Result<Relation, SqlError> {
+    let position = create.query.position;
+    if planned.hidden > 0 {
+        let error = SqlError::new(Code::Query, position, "the ORDER BY of a view must name its own columns");
+        return Err(error.with_hint("add the column to the SELECT list"));
+    }
+    let mut circuit = planned.circuit;
+    if !create.columns.is_empty() {
+        rename(&mut circuit, create)?;
+    }
+    let schema = circuit.schema().clone();
+    check_names(&schema, create)?;
+    let columns = schema.fields().len();
+    Ok(Relation {
+        name: create.name.value.clone(),
+        kind: if create.materialized { RelationKind::MaterializedView } else { RelationKind::View },
+        primary_key: None,
+        defaults: vec![None; columns],
+        default_syntax: vec![None; columns],
+        max_lengths: vec![None; columns],
+        sql: create.sql.clone(),
+        query: Some(Arc::new(create.query.clone())),
+        properties: circuit.node(circuit.output).properties.clone(),
+        circuit: create.materialized.then(|| Arc::new(circuit)),
+        schema,
+        logical_plan: planned.logical_plan,
+        order: planned.order,
+        depends_on: planned.relations,
+    })
+}
+
+/// Gives the columns the names in `CREATE VIEW v (a, b)`; as in PostgreSQL, there may be fewer names than columns.
+fn rename(circuit: &mut Circuit, create: &CreateView) -> Result<(), SqlError> {
+    let schema = circuit.schema().clone();
+    if create.columns.len() > schema.fields().len() {
+        let position = create.columns[schema.fields().len()].position;
+        let message = format!("{} names for {} columns", create.columns.len(), schema.fields().len());
+        return Err(SqlError::new(Code::Query, position, message));
+    }
+    let named = schema.fields().iter().enumerate().map(|(index, field)| match create.columns.get(index) {
+        Some(name) => field.as_ref().clone().with_name(&name.value),
+        None => field.as_ref().clone(),
+    });
+    let schema = Arc::new(Schema::new(named.collect::<Vec<_>>()));
+    circuit.nodes[circuit.output.0].schema = schema;
+    Ok(())
+}
+
+fn check_names(schema: &Schema, create: &CreateView) -> Result<(), SqlError> {
+    let mut seen = HashSet::new();
+    match schema.fields().iter().find(|field| !seen.insert(field.name())) {
+        None => Ok(()),
+        Some(field) => {
+            let message = format!("column {} is there more than once in view {}", field.name(), create.name.value);
+            let error = SqlError::new(Code::DuplicateColumn, create.query.position, message);
+            Err(error.with_hint("give one of them an alias with AS"))
+        }
     }
 }

@@ -125,6 +125,16 @@ impl SqlError {
         Self::new(Code::Unsupported, position, format!("{what} is not supported"))
     }
 
+    /// The error, at `position` if it has none of its own.
+    pub(crate) fn or_at(self, position: Position) -> Self {
+        if self.line > 0 { self } else { SqlError { line: position.line, column: position.column, ..self } }
+    }
+
+    /// An error whose position is known to the caller ([`SqlError::or_at`]).
+    pub(crate) fn nowhere(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Position { line: 0, column: 0 }, message)
+    }
+
     pub(crate) fn is(&self, code: Code) -> bool {
         self.code == code.as_str()
     }

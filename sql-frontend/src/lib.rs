@@ -11,21 +11,18 @@
 
 mod catalog;
 mod error;
+mod lower;
+mod parser;
 mod plan;
+mod stack;
 mod statement;
+mod suggest;
 
 pub use catalog::{Catalog, Created, Relation, RelationKind};
 pub use error::{Code, Position, SqlError};
+pub use parser::parse;
 pub use plan::{PlannedQuery, plan_delete, plan_insert, plan_query, plan_update};
 pub use statement::{
     Copy, CopyDirection, CopyFormat, CopySource, CreateTable, CreateView, Delete, Drop, Explain, ExplainFormat, ExplainTarget,
     ExplainWhat, Insert, Name, Parsed, Query, Show, Span, Statement, Update,
 };
-
-/// Parses a script: statements separated by semicolons.
-///
-/// # Errors
-/// The first mistake, with its position in `sql`.
-pub fn parse(sql: &str) -> Result<Vec<Parsed>, SqlError> {
-    todo!()
-}

@@ -115,6 +115,7 @@ pub struct CreateTable {
 pub(crate) struct ColumnDefinition {
     pub(crate) name: Name,
     pub(crate) data_type: ast::DataType,
+    pub(crate) type_position: Position,
     pub(crate) not_null: bool,
     pub(crate) default: Option<ast::Expr>,
 }

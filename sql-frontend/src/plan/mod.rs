@@ -1,20 +1,50 @@
 //! From a parsed statement to a circuit.
+//!
+//! A query goes through six steps, each a module: the allow-list over its syntax ([`validate`]), names for its columns ([`naming`]), binding by
+//! DataFusion against the catalog ([`context`], [`functions`], [`types`]), type coercion and optimisation ([`optimise`]), lowering to a circuit
+//! ([`crate::lower`]), and the names that users see put on the result. Errors of DataFusion are translated by [`diagnose`].
 
+mod constant;
+mod context;
+mod diagnose;
+mod functions;
+mod length;
+mod modify;
+mod naming;
+mod optimise;
+mod types;
+mod validate;
+
+pub(crate) use constant::{constant, plan_column_type};
+pub(crate) use context::RelationSource;
+pub use modify::{plan_delete, plan_insert, plan_update};
+pub(crate) use types::{TYPE_NAMES, max_length};
+
+use datafusion_common::{Column, DFSchemaRef, DataFusionError};
+use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use deltic_circuit::{Circuit, SortKey};
+use sqlparser::ast;
 
-use crate::statement::{Delete, Insert, Query, Update};
-use crate::{Catalog, SqlError};
+use crate::catalog::{Catalog, Relation};
+use crate::error::{Code, Position};
+use crate::lower::{Lowered, lower};
+use crate::statement::Query;
+use crate::{SqlError, stack};
+use context::Context;
 
 /// A query as a circuit.
 #[derive(Clone, Debug)]
 pub struct PlannedQuery {
-    /// What computes its rows. The names of its columns are those that the user sees.
+    /// What computes its rows. The names of its columns are those that the user sees; two may be equal.
     pub circuit: Circuit,
+    /// How many columns at the end of the circuit's output are there for [`PlannedQuery::order`] only (`SELECT a FROM t ORDER BY b`).
+    pub hidden: usize,
     /// The order of a top-level ORDER BY, over the circuit's columns. The rows themselves are a multiset.
     pub order: Vec<SortKey>,
     /// DataFusion's optimised plan, as text.
     pub logical_plan: String,
-    /// The relations that the query names (plain views and what those name included), each once.
+    /// The relations that the query names, each once; not those inside of the plain views that it names.
     pub relations: Vec<String>,
 }
 
@@ -23,30 +53,102 @@ pub struct PlannedQuery {
 /// # Errors
 /// If the query is wrong or not supported.
 pub fn plan_query(catalog: &Catalog, query: &Query) -> Result<PlannedQuery, SqlError> {
-    todo!()
+    stack::deep(|| plan(catalog, query))?
 }
 
-/// The rows that `insert` adds: the columns of the table in its order, defaults filled in, cast to their types. NOT NULL is for the
-/// table to check.
-///
-/// # Errors
-/// If the statement is wrong, or its target is a view.
-pub fn plan_insert(catalog: &Catalog, insert: &Insert) -> Result<Circuit, SqlError> {
-    todo!()
+/// [`plan_query`] on a stack that is deep already.
+fn plan(catalog: &Catalog, query: &Query) -> Result<PlannedQuery, SqlError> {
+    validate::validate_query(&query.ast, query.position)?;
+    let bound = bind(catalog, query, None)?;
+    let Lowered { builder, output, order, hidden, plan } = bound.lower(query)?;
+    let mut names: Vec<String> = bound.names;
+    names.extend((0..hidden).map(|index| format!("__order_{index}")));
+    let circuit = builder.finish(output, Some(&names)).map_err(|error| internal(&error, query.position))?;
+    Ok(PlannedQuery { circuit, hidden, order, logical_plan: plan.display_indent().to_string(), relations: bound.relations })
 }
 
-/// The rows that `update` changes: the columns of the old row, then those of the new one.
-///
-/// # Errors
-/// If the statement is wrong, or its target is not a table.
-pub fn plan_update(catalog: &Catalog, update: &Update) -> Result<Circuit, SqlError> {
-    todo!()
+/// A query with its names resolved, not optimised.
+struct Bound {
+    plan: LogicalPlan,
+    /// The names of its columns as users see them.
+    names: Vec<String>,
+    relations: Vec<String>,
 }
 
-/// The rows that `delete` takes away.
-///
-/// # Errors
-/// If the statement is wrong, or its target is not a table.
-pub fn plan_delete(catalog: &Catalog, delete: &Delete) -> Result<Circuit, SqlError> {
-    todo!()
+impl Bound {
+    /// Optimises and lowers the plan.
+    fn lower(&self, query: &Query) -> Result<Lowered, SqlError> {
+        check_volatility(&self.plan, query.position)?;
+        let plan = optimise::optimise(self.plan.clone()).map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))?;
+        lower(plan).map_err(|error| error.or_at(query.position))
+    }
+}
+
+/// Resolves the names of `query`. `values` are the types of its VALUES, if it is one that an INSERT adds.
+fn bind(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>) -> Result<Bound, SqlError> {
+    let mut ast = query.ast.clone();
+    let visible = naming::name_columns(&mut ast);
+    let context = Context::new(catalog);
+    let mut planner_context = PlannerContext::new();
+    planner_context.set_table_schema(values);
+    let plan = planner(&context)
+        .sql_statement_to_plan_with_context(ast::Statement::Query(ast), &mut planner_context)
+        .map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))?;
+    let names = plan.schema().fields().iter().map(|field| visible.get(field.name()).unwrap_or(field.name()).clone());
+    Ok(Bound { names: names.collect(), relations: context.into_named(), plan })
+}
+
+/// DataFusion's binder with our options.
+fn planner<'a>(context: &'a Context<'a>) -> SqlToRel<'a, Context<'a>> {
+    let options = ParserOptions::new()
+        .with_parse_float_as_decimal(true)
+        .with_map_string_types_to_utf8view(false)
+        .with_enable_ident_normalization(true)
+        .with_collect_spans(true);
+    SqlToRel::new_with_options(context, options)
+}
+
+/// The plan of a plain view where another query names it. Its columns have the names that it was created with.
+pub(crate) fn inline_view(catalog: &Catalog, relation: &Relation, query: &Query) -> Result<LogicalPlan, SqlError> {
+    let plan = bind(catalog, query, None)?.plan;
+    let columns = plan.schema().columns().into_iter().zip(relation.schema.fields());
+    let columns: Vec<Expr> = columns.map(|(column, field)| Expr::Column(column_without_spans(column)).alias(field.name())).collect();
+    let renamed = LogicalPlanBuilder::from(plan).project(columns).and_then(LogicalPlanBuilder::build);
+    renamed.map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))
+}
+
+/// Spans are of the text in which a view was created: elsewhere they would mislead.
+fn column_without_spans(column: Column) -> Column {
+    Column::new(column.relation, column.name)
+}
+
+/// Looks once more, in the plan, for functions that are not pure: those that syntax stands for have no name in the text.
+fn check_volatility(plan: &LogicalPlan, position: Position) -> Result<(), SqlError> {
+    use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+    let mut found = None;
+    let walked = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::ScalarFunction(function) = expr
+                    && function.func.signature().volatility != datafusion_expr::Volatility::Immutable
+                {
+                    found = Some(function.func.name().to_string());
+                    return Ok(TreeNodeRecursion::Stop);
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    walked.map_err(|error: DataFusionError| internal(&error, position))?;
+    match found {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!("{name}() is not a function of its arguments, so its rows could not be retracted");
+            Err(SqlError::new(Code::Volatile, position, message))
+        }
+    }
+}
+
+fn internal(error: &impl std::fmt::Display, position: Position) -> SqlError {
+    SqlError::new(Code::Internal, position, error.to_string())
 }

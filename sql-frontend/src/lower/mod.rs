@@ -1,0 +1,115 @@
+//! An optimised logical plan becomes a circuit.
+//!
+//! DataFusion finds columns by name; here each reference becomes a position, once, against the schema of the node below, and names play
+//! no role afterwards. Projections and filters do not become nodes one by one: they wait in a [`Piped`] until something needs their rows, so a
+//! chain of them is one [`MapFilter`](deltic_circuit::Operator::MapFilter). The match over the plan is an allow-list: a node that is not
+//! listed is an error, never ignored.
+
+mod aggregate;
+mod expr;
+mod function;
+mod join;
+mod order;
+mod piped;
+mod relation;
+mod row_number;
+
+pub(crate) use expr::{fold, lower_expression};
+
+use datafusion_expr::{Distinct, LogicalPlan};
+use deltic_circuit::{CircuitBuilder, CircuitError, NodeId, SortKey};
+
+use crate::SqlError;
+use crate::error::Code;
+use piped::Piped;
+
+/// A plan as nodes of a circuit that is not finished.
+pub(crate) struct Lowered {
+    pub(crate) builder: CircuitBuilder,
+    /// The node of its rows.
+    pub(crate) output: NodeId,
+    /// The order in which they are presented.
+    pub(crate) order: Vec<SortKey>,
+    /// How many of the last columns are there for the order only.
+    pub(crate) hidden: usize,
+    /// What was lowered.
+    pub(crate) plan: LogicalPlan,
+}
+
+impl Lowered {
+    /// One row without columns.
+    pub(crate) fn one_row() -> Self {
+        let plan = LogicalPlan::EmptyRelation(datafusion_expr::EmptyRelation {
+            produce_one_row: true,
+            schema: std::sync::Arc::new(datafusion_common::DFSchema::empty()),
+        });
+        let mut builder = CircuitBuilder::new();
+        let output = builder.constant(relation::rows_without_columns(1));
+        Lowered { builder, output, order: vec![], hidden: 0, plan }
+    }
+}
+
+/// Lowers an optimised plan.
+pub(crate) fn lower(plan: LogicalPlan) -> Lower<Lowered> {
+    let mut lowering = Lowering { builder: CircuitBuilder::new() };
+    let (output, order, hidden) = lowering.presented(&plan)?;
+    Ok(Lowered { builder: lowering.builder, output, order, hidden, plan })
+}
+
+/// A result of lowering; an error has no position unless it got one.
+type Lower<T> = Result<T, SqlError>;
+
+struct Lowering {
+    builder: CircuitBuilder,
+}
+
+impl Lowering {
+    /// The rows of `plan` as a node.
+    fn node(&mut self, plan: &LogicalPlan) -> Lower<NodeId> {
+        let piped = self.piped(plan)?;
+        self.materialise(piped)
+    }
+
+    /// The rows of `plan`, the last filters and projections not made yet.
+    fn piped(&mut self, plan: &LogicalPlan) -> Lower<Piped> {
+        match plan {
+            LogicalPlan::Projection(projection) => self.projection(projection),
+            LogicalPlan::Filter(filter) => self.filter(filter),
+            LogicalPlan::SubqueryAlias(alias) => self.piped(&alias.input),
+            LogicalPlan::TableScan(scan) => self.table_scan(scan),
+            LogicalPlan::Values(values) => self.values(values),
+            LogicalPlan::EmptyRelation(empty) => self.empty_relation(empty),
+            LogicalPlan::Join(join) => self.join(join),
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Union(union) => self.union(union),
+            LogicalPlan::Distinct(Distinct::All(input)) => {
+                let input = self.node(input)?;
+                self.built(|builder| builder.distinct(input))
+            }
+            LogicalPlan::Limit(limit) => self.limit(limit),
+            // A multiset has no order; that of the outermost query is kept beside the circuit.
+            LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.piped(&sort.input),
+            LogicalPlan::Window(_) => Err(SqlError::nowhere(
+                Code::Unsupported,
+                "row_number() is not supported without an upper bound on it",
+            )
+            .with_hint("select it in a subquery and keep its first rows: WHERE n <= 10")),
+            other => Err(SqlError::nowhere(Code::Unsupported, format!("{} is not supported", plan_name(other)))),
+        }
+    }
+
+    fn built(&mut self, build: impl FnOnce(&mut CircuitBuilder) -> Result<NodeId, CircuitError>) -> Lower<Piped> {
+        build(&mut self.builder).map(Piped::node).map_err(|error| circuit_error(&error))
+    }
+}
+
+/// The first word of a plan node, for messages.
+fn plan_name(plan: &LogicalPlan) -> String {
+    let text = plan.display().to_string();
+    text.split([':', ' ', '(']).next().unwrap_or_default().to_string()
+}
+
+/// An expression or node that the circuit refuses: its types do not go together.
+fn circuit_error(error: &CircuitError) -> SqlError {
+    SqlError::nowhere(Code::Type, error.to_string())
+}

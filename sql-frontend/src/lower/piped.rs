@@ -1,0 +1,168 @@
+//! [`Piped`]: a node with filters and a projection that wait to be made into one MapFilter.
+
+use datafusion_common::DFSchema;
+use datafusion_expr::{Expr as PlanExpr, Filter, LogicalPlan, Projection};
+use deltic_circuit::{BinaryOp, Expr, NodeId};
+
+use super::expr::lower_expression;
+use super::{Lower, Lowering, circuit_error};
+
+/// Rows of `node` for which all `predicates` are true, projected to `outputs`.
+pub(super) struct Piped {
+    node: NodeId,
+    predicates: Vec<Expr>,
+    /// Names and values; `None` is the columns of the node.
+    outputs: Option<Vec<(String, Expr)>>,
+}
+
+impl Piped {
+    pub(super) fn node(node: NodeId) -> Self {
+        Piped { node, predicates: vec![], outputs: None }
+    }
+
+    pub(super) fn columns(node: NodeId, outputs: Vec<(String, Expr)>) -> Self {
+        Piped { node, predicates: vec![], outputs: Some(outputs) }
+    }
+
+    /// Whether `expr`, over the outputs, can be moved below the projection without computing anything twice.
+    fn passes(&self, expr: &Expr) -> bool {
+        let Some(outputs) = &self.outputs else { return true };
+        let mut columns = std::collections::BTreeSet::new();
+        expr.columns(&mut columns);
+        columns.into_iter().all(|column| matches!(outputs[column].1, Expr::Column { .. } | Expr::Literal(_)))
+    }
+
+    /// `expr`, over the outputs, as an expression over the node.
+    fn below(&self, expr: Expr) -> Expr {
+        match &self.outputs {
+            None => expr,
+            Some(outputs) => expr.substitute(&|column| outputs[column].1.clone()),
+        }
+    }
+}
+
+impl Lowering {
+    /// Makes the filters and the projection.
+    pub(super) fn materialise(&mut self, piped: Piped) -> Lower<NodeId> {
+        let Piped { node, predicates, outputs } = piped;
+        let width = self.builder.schema(node).fields().len();
+        let is_identity = |outputs: &[(String, Expr)]| {
+            outputs.len() == width && outputs.iter().enumerate().all(|(index, (_, expr))| expr.as_column() == Some(index))
+        };
+        let built = match outputs.filter(|outputs| !is_identity(outputs)) {
+            None if predicates.is_empty() => return Ok(node),
+            None => self.builder.filter(node, predicates),
+            Some(outputs) => self.builder.map_filter(node, predicates, outputs),
+        };
+        built.map_err(|error| circuit_error(&error))
+    }
+
+    /// Lowers `exprs`, which are over the rows of `piped` (with the columns `schema`), to expressions over its node. Makes the waiting projection
+    /// first if one of them needs a column that it computes.
+    pub(super) fn lower_over(&mut self, piped: Piped, exprs: &[&PlanExpr], schema: &DFSchema) -> Lower<(Piped, Vec<Expr>)> {
+        let lowered = exprs.iter().map(|expr| lower_expression(expr, schema)).collect::<Lower<Vec<_>>>()?;
+        let piped = if lowered.iter().all(|expr| piped.passes(expr)) { piped } else { Piped::node(self.materialise(piped)?) };
+        let lowered = lowered.into_iter().map(|expr| piped.below(expr)).collect();
+        Ok((piped, lowered))
+    }
+
+    /// The outputs of `piped`, spelled out.
+    fn outputs_of(&self, piped: &Piped) -> Vec<(String, Expr)> {
+        match &piped.outputs {
+            Some(outputs) => outputs.clone(),
+            None => self.columns_of(piped.node),
+        }
+    }
+
+    /// The columns of a node as outputs.
+    pub(super) fn columns_of(&self, node: NodeId) -> Vec<(String, Expr)> {
+        let fields = self.builder.schema(node).fields().iter().enumerate();
+        fields.map(|(index, field)| (field.name().clone(), Expr::column(index, field.data_type().clone()))).collect()
+    }
+
+    /// The rows of `piped` with `exprs` (over its node) among the columns: returns the node, the positions of the expressions, and how
+    /// many columns of `piped` come first.
+    pub(super) fn with_columns(&mut self, piped: Piped, exprs: Vec<Expr>) -> Lower<(NodeId, Vec<usize>, usize)> {
+        let mut outputs = self.outputs_of(&piped);
+        let width = outputs.len();
+        let mut positions = Vec::with_capacity(exprs.len());
+        for expr in exprs {
+            let known = outputs.iter().position(|(_, output)| *output == expr);
+            positions.push(known.unwrap_or_else(|| {
+                outputs.push((format!("__key_{}", outputs.len()), expr));
+                outputs.len() - 1
+            }));
+        }
+        let node = self.materialise(Piped { outputs: Some(outputs), ..piped })?;
+        Ok((node, positions, width))
+    }
+
+    /// The rows of `piped` with `exprs` (over its node) as their only columns.
+    pub(super) fn only_columns(&mut self, piped: Piped, outputs: Vec<(String, Expr)>) -> Piped {
+        Piped { outputs: Some(outputs), ..piped }
+    }
+
+    pub(super) fn projection(&mut self, projection: &Projection) -> Lower<Piped> {
+        let input = match self.first_rows(projection)? {
+            Some(input) => input,
+            None => self.piped(&projection.input)?,
+        };
+        self.project(input, projection)
+    }
+
+    /// `projection` over rows that are lowered already.
+    pub(super) fn project(&mut self, input: Piped, projection: &Projection) -> Lower<Piped> {
+        let exprs: Vec<&PlanExpr> = projection.expr.iter().collect();
+        let (input, exprs) = self.lower_over(input, &exprs, projection.input.schema())?;
+        let names = projection.schema.fields().iter().map(|field| field.name().clone());
+        Ok(self.only_columns(input, names.zip(exprs).collect()))
+    }
+
+    pub(super) fn filter(&mut self, filter: &Filter) -> Lower<Piped> {
+        if let Some(window) = super::row_number::window_below(&filter.input) {
+            return self.row_number(filter, window, true);
+        }
+        let input = self.piped(&filter.input)?;
+        self.filter_over(input, &filter.predicate, filter.input.schema())
+    }
+
+    fn filter_over(&mut self, input: Piped, predicate: &PlanExpr, schema: &DFSchema) -> Lower<Piped> {
+        let (mut piped, predicates) = self.lower_over(input, &[predicate], schema)?;
+        for conjunct in predicates.into_iter().flat_map(conjuncts) {
+            if !piped.predicates.contains(&conjunct) {
+                piped.predicates.push(conjunct);
+            }
+        }
+        Ok(piped)
+    }
+
+    /// Adds predicates that are over the rows of `piped`.
+    pub(super) fn add_predicates(&mut self, mut piped: Piped, predicates: Vec<Expr>) -> Piped {
+        for predicate in predicates {
+            let predicate = piped.below(predicate);
+            piped.predicates.push(predicate);
+        }
+        piped
+    }
+}
+
+/// The operands of the ANDs at the top of `expr`.
+pub(super) fn conjuncts(expr: Expr) -> Vec<Expr> {
+    let mut flat = Vec::new();
+    let mut pending = vec![expr];
+    while let Some(next) = pending.pop() {
+        match next {
+            Expr::Binary { op: BinaryOp::And, left, right, .. } => pending.extend([*right, *left]),
+            other => flat.push(other),
+        }
+    }
+    flat
+}
+
+/// What is below the aliases of a plan.
+pub(super) fn below_aliases(mut plan: &LogicalPlan) -> &LogicalPlan {
+    while let LogicalPlan::SubqueryAlias(alias) = plan {
+        plan = &alias.input;
+    }
+    plan
+}

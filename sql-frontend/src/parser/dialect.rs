@@ -1,0 +1,118 @@
+//! [`DelticDialect`]: sqlparser's generic dialect, with what it gets wrong for us mended.
+//!
+//! It says that it *is* the generic dialect ([`Dialect::dialect`]), so every place of sqlparser that asks for that one by type still
+//! applies, and it forwards the capabilities below. Two hooks differ. `x IS NOT DISTINCT FROM y AND z` is parsed by sqlparser as
+//! `x IS NOT DISTINCT FROM (y AND z)`; here the right side binds as tightly as that of any other `IS`. And `FROM t EMIT ..` does not
+//! make `emit` an alias of `t`.
+
+use std::any::TypeId;
+
+use sqlparser::ast::Expr;
+use sqlparser::dialect::{Dialect, GenericDialect, Precedence};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
+
+/// The dialect of Deltic: PostgreSQL's rules where two readings are possible.
+#[derive(Debug)]
+pub(crate) struct DelticDialect;
+
+macro_rules! forward {
+    ($($name:ident),* $(,)?) => {
+        $(fn $name(&self) -> bool { GenericDialect.$name() })*
+    };
+}
+
+impl Dialect for DelticDialect {
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<GenericDialect>()
+    }
+
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        ch == '"' || ch == '`'
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        ch.is_alphabetic() || ch == '_'
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        ch.is_alphabetic() || ch.is_ascii_digit() || ch == '_' || ch == '$'
+    }
+
+    // Clauses that we do not support are forwarded too: what is parsed can be refused by its name.
+    forward!(
+        supports_unicode_string_literal,
+        supports_group_by_expr,
+        supports_group_by_with_modifier,
+        supports_left_associative_joins_without_parens,
+        supports_match_recognize,
+        supports_window_function_null_treatment_arg,
+        supports_window_clause_named_window_reference,
+        supports_select_wildcard_except,
+        supports_select_wildcard_exclude,
+        supports_select_wildcard_replace,
+        supports_select_wildcard_ilike,
+        supports_select_wildcard_rename,
+        allow_extract_custom,
+        allow_extract_single_quotes,
+        supports_extract_comma_syntax,
+        supports_parens_around_table_factor,
+        supports_values_as_table_factor,
+        supports_try_convert,
+        supports_bitwise_shift_operators,
+        supports_named_fn_args_with_assignment_operator,
+        supports_struct_literal,
+        supports_nested_comments,
+        supports_string_escape_constant,
+        supports_array_typedef_with_brackets,
+        supports_filter_during_aggregation,
+        supports_data_type_signed_suffix,
+        supports_interval_options,
+        supports_limit_by,
+        supports_comma_separated_trim,
+    );
+
+    fn supports_table_versioning(&self) -> bool {
+        true
+    }
+
+    fn supports_in_empty_list(&self) -> bool {
+        false
+    }
+
+    fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
+        let negated = if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+            true
+        } else if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+            false
+        } else {
+            return None;
+        };
+        let left = Box::new(expr.clone());
+        let right = match parser.parse_subexpr(self.prec_value(Precedence::Is)) {
+            Ok(right) => Box::new(right),
+            Err(error) => return Some(Err(error)),
+        };
+        Some(Ok(if negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) }))
+    }
+
+    fn is_select_item_alias(&self, explicit: bool, keyword: &Keyword, parser: &mut Parser) -> bool {
+        explicit || (self.is_column_alias(keyword, parser) && !follows_emit(parser))
+    }
+
+    fn is_table_factor_alias(&self, explicit: bool, keyword: &Keyword, parser: &mut Parser) -> bool {
+        explicit || (self.is_table_alias(keyword, parser) && !follows_emit(parser))
+    }
+}
+
+/// Whether the word just read is `EMIT` and starts an EMIT clause.
+fn follows_emit(parser: &Parser) -> bool {
+    let is = |token: &Token, words: &[&str]| match token {
+        Token::Word(word) => word.quote_style.is_none() && words.iter().any(|w| word.value.eq_ignore_ascii_case(w)),
+        _ => false,
+    };
+    let next = parser.peek_token_ref();
+    is(&parser.get_current_token().token, &["EMIT"])
+        && is(&next.token, &["CHANGES", "ON", "FINAL", "EVERY", "AFTER"])
+}

@@ -1,0 +1,59 @@
+//! Constant expressions (DEFAULT) and the types of columns.
+
+use arrow::datatypes::DataType;
+use datafusion_expr::LogicalPlan;
+use deltic_circuit::Expr;
+use sqlparser::ast;
+
+use super::{bind, context::Context, diagnose, optimise, planner, types, validate};
+use crate::catalog::Catalog;
+use crate::error::{Code, Position};
+use crate::lower::lower_expression;
+use crate::statement::{ColumnDefinition, Query};
+use crate::{SqlError, parser};
+
+/// The value of `expr`, which names no column, as an expression of type `data_type`.
+///
+/// # Errors
+/// If it is wrong, not constant, or fails.
+pub(crate) fn constant(expr: &ast::Expr, data_type: &DataType, position: Position) -> Result<Expr, SqlError> {
+    validate::validate_expression(expr, position)?;
+    let query = Query { ast: Box::new(select(vec![ast::SelectItem::UnnamedExpr(expr.clone())], None)), position };
+    let plan = bind(&Catalog::new(), &query, None)?.plan;
+    super::check_volatility(&plan, position)?;
+    let plan = optimise::analyse(plan).map_err(|error| diagnose::diagnose(&error, &query.ast, position))?;
+    let LogicalPlan::Projection(projection) = &plan else {
+        return Err(SqlError::new(Code::Constraint, position, format!("{expr} is not a constant")));
+    };
+    let value = lower_expression(&projection.expr[0], projection.input.schema()).map_err(|error| error.or_at(position))?;
+    let value = crate::lower::fold(value.cast(data_type.clone()));
+    match value.evaluate(&[], 1).errors.iter().next() {
+        None => Ok(value),
+        Some((_, error)) => Err(SqlError::new(Code::Constraint, position, format!("the default {expr} fails: {}", error.message))),
+    }
+}
+
+/// `SELECT items [FROM from]`.
+pub(super) fn select(items: Vec<ast::SelectItem>, from: Option<ast::TableFactor>) -> ast::Query {
+    let mut query = parser::empty_select();
+    if let ast::SetExpr::Select(select) = query.body.as_mut() {
+        select.projection = items;
+        select.from = from.into_iter().map(|relation| ast::TableWithJoins { relation, joins: vec![] }).collect();
+    }
+    query
+}
+
+/// The type in which a column is kept.
+///
+/// # Errors
+/// If the type is not supported.
+pub(crate) fn plan_column_type(column: &ColumnDefinition) -> Result<DataType, SqlError> {
+    let catalog = Catalog::new();
+    let context = Context::new(&catalog);
+    let definition = ast::ColumnDef { name: ast::Ident::new("c"), data_type: column.data_type.clone(), options: vec![] };
+    let schema = planner(&context).build_schema(vec![definition]).map_err(|error| {
+        let nothing = select(vec![], None);
+        SqlError { code: Code::Type.as_str(), ..diagnose::diagnose(&error, &nothing, column.type_position) }
+    })?;
+    types::canonical(schema.field(0).data_type(), &format!("column {}", column.name.value), column.type_position)
+}

@@ -1,0 +1,145 @@
+//! What DataFusion's planner asks of its surroundings: relations, functions, types, options.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion_common::config::ConfigOptions;
+use datafusion_common::{Constraint, Constraints, DataFusionError, Result, TableReference};
+use datafusion_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+
+use super::functions::FUNCTIONS;
+use super::types::DelticTypes;
+use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::error::Position;
+use crate::statement::Name;
+
+/// A relation that the planner can scan. Lowering finds it again in the plan by this type.
+pub(crate) struct RelationSource {
+    pub(crate) relation: Arc<Relation>,
+    schema: SchemaRef,
+    constraints: Constraints,
+    /// A plain view is its plan.
+    plan: Option<LogicalPlan>,
+}
+
+impl RelationSource {
+    fn new(relation: Arc<Relation>, plan: Option<LogicalPlan>) -> Self {
+        // What is computed may be NULL wherever the planner cannot prove the contrary.
+        let is_base = matches!(relation.kind, RelationKind::Table | RelationKind::Stream);
+        let schema = if is_base { relation.schema.clone() } else { all_nullable(&relation.schema) };
+        let keys = relation.primary_key.iter().cloned().map(Constraint::PrimaryKey).collect();
+        RelationSource { relation, schema, constraints: Constraints::new_unverified(keys), plan }
+    }
+}
+
+fn all_nullable(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+impl TableSource for RelationSource {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn constraints(&self) -> Option<&Constraints> {
+        Some(&self.constraints)
+    }
+
+    fn get_logical_plan(&'_ self) -> Option<Cow<'_, LogicalPlan>> {
+        self.plan.as_ref().map(Cow::Borrowed)
+    }
+}
+
+/// The options of planner and optimiser. No start time: `now()` is never folded into a literal.
+pub(crate) static OPTIONS: LazyLock<Arc<ConfigOptions>> = LazyLock::new(|| {
+    let mut options = ConfigOptions::default();
+    options.optimizer.skip_failed_rules = false;
+    options.optimizer.filter_null_join_keys = true;
+    Arc::new(options)
+});
+
+/// A catalog as DataFusion sees it. Remembers which relations were asked for.
+pub(crate) struct Context<'a> {
+    catalog: &'a Catalog,
+    named: RefCell<Vec<String>>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(catalog: &'a Catalog) -> Self {
+        Context { catalog, named: RefCell::new(Vec::new()) }
+    }
+
+    /// The relations that were asked for, each once; not those inside of plain views.
+    pub(crate) fn into_named(self) -> Vec<String> {
+        self.named.into_inner()
+    }
+}
+
+impl ContextProvider for Context<'_> {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        let name = Name { value: name.table().to_string(), position: Position { line: 0, column: 0 } };
+        let external = |error| DataFusionError::External(Box::new(error));
+        let relation = self.catalog.resolve(&name).map_err(external)?.clone();
+        let mut named = self.named.borrow_mut();
+        if !named.contains(&name.value) {
+            named.push(name.value);
+        }
+        let plan = match (relation.kind, &relation.query) {
+            (RelationKind::View, Some(query)) => Some(super::inline_view(self.catalog, &relation, query).map_err(external)?),
+            _ => None,
+        };
+        Ok(Arc::new(RelationSource::new(relation, plan)))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &FUNCTIONS.planners
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(DelticTypes))
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        FUNCTIONS.scalar(name).cloned()
+    }
+
+    fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {
+        None
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        FUNCTIONS.aggregate(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        FUNCTIONS.window(name).cloned()
+    }
+
+    fn get_variable_type(&self, _variable_names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        &OPTIONS
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        FUNCTIONS.scalar_names().map(str::to_string).collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        super::functions::AGGREGATES.iter().map(|name| name.to_string()).collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        vec!["row_number".to_string()]
+    }
+}

@@ -1,0 +1,74 @@
+//! The functions that SQL can name: DataFusion's scalar functions, and the aggregates and the window function that Deltic maintains.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use datafusion_expr::planner::ExprPlanner;
+use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+
+/// The aggregates that have an operator.
+pub(crate) const AGGREGATES: &[&str] = &["count", "sum", "avg", "min", "max"];
+
+/// All functions, by name and alias.
+pub(crate) static FUNCTIONS: LazyLock<Functions> = LazyLock::new(Functions::new);
+
+/// A table of functions.
+pub(crate) struct Functions {
+    scalar: BTreeMap<String, Arc<ScalarUDF>>,
+    aggregate: BTreeMap<String, Arc<AggregateUDF>>,
+    window: BTreeMap<String, Arc<WindowUDF>>,
+    pub(crate) planners: Vec<Arc<dyn ExprPlanner>>,
+}
+
+impl Functions {
+    fn new() -> Self {
+        let scalars = datafusion_functions::all_default_functions().into_iter();
+        let scalars = scalars.chain(datafusion_functions_nested::all_default_nested_functions());
+        Functions {
+            scalar: by_name(scalars, |function| (function.name().to_string(), function.aliases().to_vec())),
+            aggregate: by_name(datafusion_functions_aggregate::all_default_aggregate_functions(), |function| {
+                (function.name().to_string(), function.aliases().to_vec())
+            }),
+            window: by_name(datafusion_functions_window::all_default_window_functions(), |function| {
+                (function.name().to_string(), function.aliases().to_vec())
+            }),
+            planners: vec![
+                Arc::new(datafusion_functions_nested::planner::NestedFunctionPlanner),
+                Arc::new(datafusion_functions_nested::planner::FieldAccessPlanner),
+                Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()),
+                Arc::new(datafusion_functions::datetime::planner::DatetimeFunctionPlanner),
+                Arc::new(datafusion_functions::unicode::planner::UnicodeFunctionPlanner),
+                Arc::new(datafusion_functions_aggregate::planner::AggregateFunctionPlanner),
+                Arc::new(datafusion_functions_window::planner::WindowFunctionPlanner),
+            ],
+        }
+    }
+
+    pub(crate) fn scalar(&self, name: &str) -> Option<&Arc<ScalarUDF>> {
+        self.scalar.get(name)
+    }
+
+    pub(crate) fn aggregate(&self, name: &str) -> Option<&Arc<AggregateUDF>> {
+        self.aggregate.get(name)
+    }
+
+    pub(crate) fn window(&self, name: &str) -> Option<&Arc<WindowUDF>> {
+        self.window.get(name)
+    }
+
+    pub(crate) fn scalar_names(&self) -> impl Iterator<Item = &str> {
+        self.scalar.keys().map(String::as_str)
+    }
+}
+
+fn by_name<F>(functions: impl IntoIterator<Item = Arc<F>>, names: impl Fn(&F) -> (String, Vec<String>)) -> BTreeMap<String, Arc<F>> {
+    let mut table = BTreeMap::new();
+    for function in functions {
+        let (name, aliases) = names(&function);
+        for alias in aliases {
+            table.entry(alias).or_insert_with(|| function.clone());
+        }
+        table.insert(name, function);
+    }
+    table
+}

@@ -1,0 +1,164 @@
+//! Names of columns.
+//!
+//! DataFusion wants the expressions of a SELECT list to have different names, and calls a column without a name after its
+//! expression's text, in which the types of casts do not show: `SELECT CAST(s AS INT), CAST(s AS BIGINT)` would be refused. So every
+//! item without a name gets one here: that of PostgreSQL (the function, the column that is cast ..; `column2` where PostgreSQL
+//! says `?column?`), or an internal one where that is taken. The names that users see are kept beside and put back on the circuit.
+//!
+//! Two spellings of PostgreSQL are rewritten on the way: `mod(a, b)` is `a % b`, and `CAST(e AS VARCHAR(n))` cuts the text.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use sqlparser::ast::*;
+
+use super::types::max_length;
+use crate::parser::fold;
+
+/// The function that is rewritten to `%`.
+pub(crate) const MOD: &str = "mod";
+
+const INTERNAL: &str = "__column";
+
+/// Names the items of all SELECT lists in `query`. Returns what the internal names stand for.
+pub(crate) fn name_columns(query: &mut Query) -> HashMap<String, String> {
+    let mut naming = Naming { visible: HashMap::new() };
+    let ControlFlow::Continue(()) = VisitMut::visit(query, &mut naming);
+    naming.visible
+}
+
+struct Naming {
+    visible: HashMap<String, String>,
+}
+
+impl VisitorMut for Naming {
+    type Break = std::convert::Infallible;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+        self.name_items(select);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        match expr {
+            Expr::Function(function) => {
+                if let Some([left, right]) = arguments_of_mod(function) {
+                    let quotient = Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::Modulo, right: Box::new(right) };
+                    *expr = Expr::Nested(Box::new(quotient));
+                }
+            }
+            Expr::Cast { data_type, .. } => {
+                if let Some(length) = max_length(data_type) {
+                    let cast = expr.clone();
+                    *expr = call("left", [cast, Expr::value(Value::Number(length.to_string(), false))]);
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Naming {
+    fn name_items(&mut self, select: &mut Select) {
+        let has_wildcard =
+            select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+        let mut taken: HashSet<String> = select.projection.iter().filter_map(explicit_name).collect();
+        let mut columns = HashSet::new();
+        for (index, item) in select.projection.iter_mut().enumerate() {
+            let SelectItem::UnnamedExpr(expr) = item else { continue };
+            if is_column(expr) && columns.insert(expr.to_string().to_lowercase()) {
+                continue;
+            }
+            let name = postgres_name(expr);
+            // An alias is also seen by HAVING, where PostgreSQL sees none: there it must not hide a column.
+            let usable = select.having.is_none() && !(name.is_none() && has_wildcard);
+            let visible = name.unwrap_or_else(|| format!("column{}", index + 1));
+            let alias = if usable && taken.insert(visible.clone()) {
+                visible
+            } else {
+                let internal = format!("{INTERNAL}_{}", self.visible.len());
+                self.visible.insert(internal.clone(), visible);
+                internal
+            };
+            let expr = std::mem::replace(expr, Expr::value(Value::Null));
+            *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', alias) };
+        }
+    }
+}
+
+fn explicit_name(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(fold(alias)),
+        SelectItem::UnnamedExpr(expr) if is_column(expr) => postgres_name(expr),
+        _ => None,
+    }
+}
+
+fn is_column(expr: &Expr) -> bool {
+    match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => true,
+        Expr::Nested(expr) => is_column(expr),
+        _ => false,
+    }
+}
+
+/// What PostgreSQL calls a column without an alias; `None` is its `?column?`.
+fn postgres_name(expr: &Expr) -> Option<String> {
+    let fixed = match expr {
+        Expr::Identifier(ident) => return Some(fold(ident)),
+        Expr::CompoundIdentifier(parts) => return parts.last().map(fold),
+        Expr::Nested(expr) => return postgres_name(expr),
+        Expr::Cast { expr, data_type, .. } => {
+            return postgres_name(expr).or_else(|| Some(data_type.to_string().to_lowercase()));
+        }
+        Expr::Function(function) => match function.name.0.last() {
+            Some(ObjectNamePart::Identifier(ident)) => return Some(fold(ident)),
+            _ => return None,
+        },
+        Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
+            Some(AccessExpr::Dot(expr)) => return postgres_name(expr),
+            _ => return None,
+        },
+        Expr::Case { else_result, .. } => return else_result.as_deref().filter(|e| is_column(e)).and_then(postgres_name).or(Some("case".into())),
+        Expr::Extract { .. } => "extract",
+        Expr::Ceil { .. } => "ceil",
+        Expr::Floor { .. } => "floor",
+        Expr::Position { .. } => "position",
+        Expr::Substring { .. } => "substring",
+        Expr::Trim { .. } => "btrim",
+        Expr::Overlay { .. } => "overlay",
+        Expr::Interval(_) => "interval",
+        Expr::Array(_) => "array",
+        _ => return None,
+    };
+    Some(fixed.to_string())
+}
+
+fn arguments_of_mod(function: &Function) -> Option<[Expr; 2]> {
+    let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return None };
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let operand = |argument: &FunctionArg| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(Expr::Nested(Box::new(expr.clone()))),
+        _ => None,
+    };
+    match list.args.as_slice() {
+        [left, right] if fold(name) == MOD => Some([operand(left)?, operand(right)?]),
+        _ => None,
+    }
+}
+
+/// `name(arguments)`.
+pub(crate) fn call(name: &str, arguments: impl IntoIterator<Item = Expr>) -> Expr {
+    let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}

@@ -1,0 +1,103 @@
+//! SQL types to Arrow types.
+//!
+//! DataFusion maps most of them; here are those that it maps otherwise than Deltic promises: times are microseconds, a time with zone is
+//! in UTC, and a length or precision is never ignored.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use datafusion_common::{DataFusionError, Result};
+use datafusion_expr::planner::TypePlanner;
+use deltic_zset::types::canonical_type;
+use sqlparser::ast::{CharacterLength, DataType as SqlType, ExactNumberInfo, TimezoneInfo};
+
+use crate::SqlError;
+use crate::error::{Code, Position};
+
+/// The names of types, for suggestions.
+pub(crate) const TYPE_NAMES: &[&str] = &[
+    "BOOLEAN", "TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "REAL", "FLOAT", "DOUBLE", "DECIMAL", "NUMERIC", "VARCHAR", "TEXT",
+    "BYTEA", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL",
+];
+
+const MICROSECONDS: u64 = 6;
+
+/// Plans the types that DataFusion would plan in another way.
+#[derive(Debug)]
+pub(crate) struct DelticTypes;
+
+impl TypePlanner for DelticTypes {
+    fn plan_type_field(&self, sql_type: &SqlType) -> Result<Option<FieldRef>> {
+        let data_type = match sql_type {
+            SqlType::Timestamp(precision, zone) => {
+                check_precision(sql_type, *precision)?;
+                let with_zone = matches!(zone, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone);
+                DataType::Timestamp(TimeUnit::Microsecond, with_zone.then(|| "UTC".into()))
+            }
+            SqlType::Datetime(precision) => {
+                check_precision(sql_type, *precision)?;
+                DataType::Timestamp(TimeUnit::Microsecond, None)
+            }
+            SqlType::Time(precision, zone) => {
+                check_precision(sql_type, *precision)?;
+                if matches!(zone, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) {
+                    return Err(refused(sql_type, "a time of day has no zone: use TIME or TIMESTAMPTZ"));
+                }
+                DataType::Time64(TimeUnit::Microsecond)
+            }
+            // In PostgreSQL FLOAT is double precision, and FLOAT(n) counts binary digits.
+            SqlType::Float(precision) => match precision {
+                ExactNumberInfo::None | ExactNumberInfo::Precision(25..=53) => DataType::Float64,
+                ExactNumberInfo::Precision(1..=24) => DataType::Float32,
+                _ => return Err(refused(sql_type, "FLOAT(n) has at most 53 binary digits")),
+            },
+            SqlType::Nvarchar(_) | SqlType::CharacterVarying(_) | SqlType::CharVarying(_) | SqlType::Character(_) => DataType::Utf8,
+            _ => return Ok(None),
+        };
+        Ok(Some(Arc::new(Field::new("type", data_type, true))))
+    }
+}
+
+fn check_precision(sql_type: &SqlType, precision: Option<u64>) -> Result<()> {
+    match precision {
+        None | Some(MICROSECONDS) => Ok(()),
+        Some(_) => Err(refused(sql_type, "times are kept in microseconds: leave the precision out")),
+    }
+}
+
+fn refused(sql_type: &SqlType, hint: &str) -> DataFusionError {
+    let error = SqlError::unsupported(Position { line: 0, column: 0 }, format!("the type {sql_type}")).with_hint(hint);
+    DataFusionError::External(Box::new(error))
+}
+
+/// The number of characters that `VARCHAR(n)` or `CHAR(n)` allows.
+pub(crate) fn max_length(sql_type: &SqlType) -> Option<usize> {
+    let length = match sql_type {
+        SqlType::Varchar(length)
+        | SqlType::Nvarchar(length)
+        | SqlType::CharacterVarying(length)
+        | SqlType::CharVarying(length) => length,
+        // CHAR alone is CHAR(1).
+        SqlType::Char(length) | SqlType::Character(length) => &Some(length.unwrap_or(CharacterLength::IntegerLength { length: 1, unit: None })),
+        SqlType::String(Some(length)) => return Some(*length as usize),
+        _ => return None,
+    };
+    match length {
+        Some(CharacterLength::IntegerLength { length, .. }) => Some(*length as usize),
+        _ => None,
+    }
+}
+
+/// Whether it is a CHAR, which PostgreSQL pads with blanks.
+pub(crate) fn is_padded(sql_type: &SqlType) -> bool {
+    matches!(sql_type, SqlType::Char(_) | SqlType::Character(_))
+}
+
+/// The type in which `data_type` is kept.
+///
+/// # Errors
+/// DT1010 if there is none.
+pub(crate) fn canonical(data_type: &DataType, what: &str, position: Position) -> std::result::Result<DataType, SqlError> {
+    canonical_type(data_type)
+        .ok_or_else(|| SqlError::new(Code::Type, position, format!("{what} has the type {data_type}, which is not supported")))
+}

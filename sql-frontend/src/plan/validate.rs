@@ -1,0 +1,497 @@
+//! The allow-list over the syntax tree: what is not listed here is refused by its name, with its position.
+//!
+//! DataFusion silently ignores some clauses (TABLESAMPLE, FOR SYSTEM_TIME AS OF), so "it could be planned" means nothing. Every field of a
+//! clause is looked at; functions are resolved here because here their positions are known.
+
+use std::fmt::Display;
+
+use datafusion_expr::Volatility;
+use sqlparser::ast::*;
+
+use super::functions::{AGGREGATES, FUNCTIONS};
+use super::types;
+use crate::SqlError;
+use crate::error::{Code, Position};
+use crate::parser::fold;
+use crate::suggest::did_you_mean;
+
+type Valid = Result<(), SqlError>;
+
+/// Checks `query` and all that is in it.
+pub(crate) fn validate_query(query: &Query, position: Position) -> Valid {
+    Validator { position }.query(query)
+}
+
+/// Checks an expression that stands outside of a query.
+pub(crate) fn validate_expression(expr: &Expr, position: Position) -> Valid {
+    Validator { position }.expr(expr)
+}
+
+/// Walks the tree with the last known position: not every node of sqlparser has one.
+#[derive(Clone, Copy)]
+struct Validator {
+    position: Position,
+}
+
+impl Validator {
+    fn at(self, node: &impl Spanned) -> Self {
+        let start = node.span().start;
+        if start.line == 0 { self } else { Validator { position: start.into() } }
+    }
+
+    fn refuse(self, what: impl Display) -> Valid {
+        Err(SqlError::unsupported(self.position, what))
+    }
+
+    /// Refuses the first clause that is there.
+    fn absent(self, clauses: &[(bool, &str)]) -> Valid {
+        clauses.iter().find(|(present, _)| *present).map_or(Ok(()), |(_, name)| self.refuse(name))
+    }
+
+    fn query(self, query: &Query) -> Valid {
+        let here = self.at(query);
+        here.absent(&[
+            (!query.locks.is_empty(), "FOR UPDATE"),
+            (query.for_clause.is_some(), "FOR XML / JSON"),
+            (query.settings.is_some(), "SETTINGS"),
+            (query.format_clause.is_some(), "FORMAT"),
+            (!query.pipe_operators.is_empty(), "the pipe operator |>"),
+        ])?;
+        if let Some(with) = &query.with {
+            if with.recursive {
+                return here.refuse("WITH RECURSIVE");
+            }
+            for cte in &with.cte_tables {
+                here.at(cte).absent(&[(cte.from.is_some(), "FROM after a CTE")])?;
+                here.query(&cte.query)?;
+            }
+        }
+        here.set_expr(&query.body)?;
+        if let Some(order) = &query.order_by {
+            here.order_by(order)?;
+        }
+        if let Some(fetch) = &query.fetch {
+            here.absent(&[(fetch.with_ties, "FETCH .. WITH TIES"), (fetch.percent, "FETCH .. PERCENT")])?;
+            return here.refuse("FETCH FIRST").map_err(|error| error.with_hint("use LIMIT"));
+        }
+        match &query.limit_clause {
+            None => Ok(()),
+            Some(LimitClause::LimitOffset { limit_by, limit, offset }) => {
+                here.absent(&[(!limit_by.is_empty(), "LIMIT BY")])?;
+                here.row_count(limit.as_ref(), "LIMIT")?;
+                here.row_count(offset.as_ref().map(|offset| &offset.value), "OFFSET")
+            }
+            Some(LimitClause::OffsetCommaLimit { .. }) => here.refuse("LIMIT offset, limit"),
+        }
+    }
+
+    fn row_count(self, expr: Option<&Expr>, clause: &str) -> Valid {
+        match expr {
+            None => Ok(()),
+            Some(Expr::Value(ValueWithSpan { value: Value::Number(text, _), .. })) if text.parse::<u64>().is_ok() => Ok(()),
+            Some(Expr::Value(ValueWithSpan { value: Value::Null, .. })) => Ok(()),
+            Some(other) => {
+                let message = format!("{clause} must be a non-negative whole number, not {other}");
+                Err(SqlError::new(Code::Query, self.at(other).position, message))
+            }
+        }
+    }
+
+    fn order_by(self, order: &OrderBy) -> Valid {
+        self.absent(&[(order.interpolate.is_some(), "INTERPOLATE")])?;
+        match &order.kind {
+            OrderByKind::All(_) => self.refuse("ORDER BY ALL"),
+            OrderByKind::Expressions(expressions) => self.order_by_list(expressions),
+        }
+    }
+
+    fn order_by_list(self, expressions: &[OrderByExpr]) -> Valid {
+        expressions.iter().try_for_each(|item| {
+            self.at(&item.expr).absent(&[(item.with_fill.is_some(), "WITH FILL")])?;
+            self.expr(&item.expr)
+        })
+    }
+
+    fn set_expr(self, body: &SetExpr) -> Valid {
+        match body {
+            SetExpr::Select(select) => self.at(select.as_ref()).select(select),
+            SetExpr::Query(query) => self.query(query),
+            SetExpr::SetOperation { op, set_quantifier, left, right } => {
+                self.set_expr(left)?;
+                match (op, set_quantifier) {
+                    (SetOperator::Union, SetQuantifier::All | SetQuantifier::None | SetQuantifier::Distinct) => {}
+                    (SetOperator::Union, _) => return self.refuse("UNION BY NAME"),
+                    (op, SetQuantifier::All) => return self.at(right.as_ref()).refuse(format!("{op} ALL")),
+                    (op, _) => return self.at(right.as_ref()).refuse(op),
+                }
+                self.set_expr(right)
+            }
+            SetExpr::Values(values) => {
+                self.absent(&[(values.explicit_row, "VALUES ROW"), (values.value_keyword, "VALUE for VALUES")])?;
+                values.rows.iter().flat_map(|row| &row.content).try_for_each(|expr| self.expr(expr))
+            }
+            SetExpr::Table(_) => self.refuse("TABLE t as a query").map_err(|error| error.with_hint("use SELECT * FROM t")),
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+                self.refuse("a data-changing statement in a query")
+            }
+        }
+    }
+
+    fn select(self, select: &Select) -> Valid {
+        self.absent(&[
+            (!select.optimizer_hints.is_empty(), "optimizer hints"),
+            (matches!(select.distinct, Some(Distinct::On(_))), "DISTINCT ON"),
+            (select.select_modifiers.is_some(), "modifiers of SELECT"),
+            (select.top.is_some(), "TOP"),
+            (select.exclude.is_some(), "EXCLUDE"),
+            (select.into.is_some(), "SELECT INTO"),
+            (!select.lateral_views.is_empty(), "LATERAL VIEW"),
+            (select.prewhere.is_some(), "PREWHERE"),
+            (!select.connect_by.is_empty(), "CONNECT BY"),
+            (!select.cluster_by.is_empty(), "CLUSTER BY"),
+            (!select.distribute_by.is_empty(), "DISTRIBUTE BY"),
+            (!select.sort_by.is_empty(), "SORT BY"),
+            (select.qualify.is_some(), "QUALIFY"),
+            (select.value_table_mode.is_some(), "SELECT AS VALUE / STRUCT"),
+            (!matches!(select.flavor, SelectFlavor::Standard), "FROM before SELECT"),
+        ])?;
+        for item in &select.projection {
+            match item {
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => self.expr(expr)?,
+                SelectItem::ExprWithAliases { .. } => return self.refuse("several aliases for one expression"),
+                SelectItem::Wildcard(options) => self.at(item).wildcard(options)?,
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(_), options) => {
+                    self.at(item).wildcard(options)?;
+                }
+                SelectItem::QualifiedWildcard(..) => return self.at(item).refuse("expression.*"),
+            }
+        }
+        select.from.iter().try_for_each(|from| self.table_with_joins(from))?;
+        select.selection.iter().try_for_each(|expr| self.expr(expr))?;
+        match &select.group_by {
+            GroupByExpr::All(_) => return self.refuse("GROUP BY ALL"),
+            GroupByExpr::Expressions(expressions, modifiers) => {
+                if let Some(modifier) = modifiers.first() {
+                    return self.refuse(modifier);
+                }
+                expressions.iter().try_for_each(|expr| self.group_expr(expr))?;
+            }
+        }
+        select.having.iter().try_for_each(|expr| self.expr(expr))?;
+        select.named_window.iter().try_for_each(|window| match &window.1 {
+            NamedWindowExpr::NamedWindow(_) => self.refuse("a window named after another"),
+            NamedWindowExpr::WindowSpec(spec) => self.window(spec),
+        })
+    }
+
+    fn wildcard(self, options: &WildcardAdditionalOptions) -> Valid {
+        self.absent(&[
+            (options.opt_ilike.is_some(), "* ILIKE"),
+            (options.opt_exclude.is_some(), "* EXCLUDE"),
+            (options.opt_except.is_some(), "* EXCEPT"),
+            (options.opt_replace.is_some(), "* REPLACE"),
+            (options.opt_rename.is_some(), "* RENAME"),
+            (options.opt_alias.is_some(), "an alias for *"),
+        ])
+    }
+
+    fn group_expr(self, expr: &Expr) -> Valid {
+        let here = self.at(expr);
+        match expr {
+            Expr::GroupingSets(_) => here.refuse("GROUPING SETS"),
+            Expr::Cube(_) => here.refuse("CUBE"),
+            Expr::Rollup(_) => here.refuse("ROLLUP"),
+            Expr::Tuple(parts) if parts.is_empty() => here.refuse("GROUP BY ()"),
+            expr => self.expr(expr),
+        }
+    }
+
+    fn table_with_joins(self, from: &TableWithJoins) -> Valid {
+        self.table_factor(&from.relation)?;
+        for join in &from.joins {
+            let here = self.at(&join.relation);
+            if join.global {
+                return here.refuse("GLOBAL JOIN");
+            }
+            here.table_factor(&join.relation)?;
+            match &join.join_operator {
+                JoinOperator::Join(constraint)
+                | JoinOperator::Inner(constraint)
+                | JoinOperator::Left(constraint)
+                | JoinOperator::LeftOuter(constraint)
+                | JoinOperator::Right(constraint)
+                | JoinOperator::RightOuter(constraint)
+                | JoinOperator::FullOuter(constraint)
+                | JoinOperator::CrossJoin(constraint) => {
+                    if let JoinConstraint::On(expr) = constraint {
+                        self.expr(expr)?;
+                    }
+                }
+                JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::RightSemi(_) => return here.refuse("SEMI JOIN"),
+                JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) | JoinOperator::RightAnti(_) => return here.refuse("ANTI JOIN"),
+                JoinOperator::CrossApply | JoinOperator::OuterApply => return here.refuse("APPLY"),
+                JoinOperator::AsOf { .. } => return here.refuse("ASOF JOIN"),
+                JoinOperator::StraightJoin(_) => return here.refuse("STRAIGHT_JOIN"),
+                JoinOperator::ArrayJoin | JoinOperator::LeftArrayJoin | JoinOperator::InnerArrayJoin => {
+                    return here.refuse("ARRAY JOIN");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn table_factor(self, factor: &TableFactor) -> Valid {
+        let here = self.at(factor);
+        match factor {
+            TableFactor::Table {
+                name,
+                alias,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+            } => {
+                let here = self.at(name);
+                if args.is_some() {
+                    return here.table_function(name);
+                }
+                here.absent(&[
+                    (!with_hints.is_empty() || !index_hints.is_empty(), "hints"),
+                    (version.is_some(), "FOR SYSTEM_TIME AS OF"),
+                    (*with_ordinality, "WITH ORDINALITY"),
+                    (!partitions.is_empty(), "PARTITION (..)"),
+                    (json_path.is_some(), "a JSON path"),
+                    (sample.is_some(), "TABLESAMPLE"),
+                ])?;
+                crate::parser::relation_name(name)?;
+                here.alias(alias.as_ref())
+            }
+            TableFactor::Derived { lateral, subquery, alias, sample } => {
+                here.absent(&[(*lateral, "LATERAL"), (sample.is_some(), "TABLESAMPLE")])?;
+                here.alias(alias.as_ref())?;
+                self.query(subquery)
+            }
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                here.absent(&[(alias.is_some(), "an alias for a join in parentheses")])?;
+                self.table_with_joins(table_with_joins)
+            }
+            TableFactor::Function { lateral: true, .. } => here.refuse("LATERAL"),
+            TableFactor::Function { name, .. } => self.at(name).table_function(name),
+            TableFactor::TableFunction { .. } => here.refuse("TABLE(..)"),
+            TableFactor::UNNEST { .. } => here.refuse("UNNEST"),
+            TableFactor::Pivot { .. } => here.refuse("PIVOT"),
+            TableFactor::Unpivot { .. } => here.refuse("UNPIVOT"),
+            TableFactor::MatchRecognize { .. } => here.refuse("MATCH_RECOGNIZE"),
+            TableFactor::JsonTable { .. } | TableFactor::OpenJsonTable { .. } => here.refuse("JSON_TABLE"),
+            TableFactor::XmlTable { .. } => here.refuse("XMLTABLE"),
+            TableFactor::SemanticView { .. } => here.refuse("SEMANTIC_VIEW"),
+        }
+    }
+
+    fn table_function(self, name: &ObjectName) -> Valid {
+        self.refuse(format!("the table function {}", name.to_string().to_uppercase()))
+    }
+
+    fn alias(self, alias: Option<&TableAlias>) -> Valid {
+        let Some(alias) = alias else { return Ok(()) };
+        let typed = alias.columns.iter().any(|column| column.data_type.is_some());
+        self.absent(&[(alias.at.is_some(), "AT after an alias"), (typed, "types in an alias")])
+    }
+
+    fn expr(self, expr: &Expr) -> Valid {
+        let here = self.at(expr);
+        match expr {
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::TypedString(_) => Ok(()),
+            Expr::Value(value) => match &value.value {
+                Value::Placeholder(name) => here.refuse(format!("the parameter {name}")),
+                _ => Ok(()),
+            },
+            Expr::IsFalse(e) | Expr::IsNotFalse(e) | Expr::IsTrue(e) | Expr::IsNotTrue(e) | Expr::IsNull(e) | Expr::IsNotNull(e)
+            | Expr::IsUnknown(e) | Expr::IsNotUnknown(e) | Expr::Nested(e) => here.expr(e),
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => here.all([left.as_ref(), right]),
+            Expr::InList { expr, list, .. } => {
+                here.expr(expr)?;
+                here.all(list)
+            }
+            Expr::Between { expr, low, high, .. } => here.all([expr.as_ref(), low, high]),
+            Expr::BinaryOp { left, right, .. } => here.all([left.as_ref(), right]),
+            Expr::Like { any, expr, pattern, escape_char, .. } | Expr::ILike { any, expr, pattern, escape_char, .. } => {
+                let escape = escape_char.as_ref().is_some_and(|escape| escape.value.to_string() != r"'\'");
+                here.absent(&[(*any, "LIKE ANY"), (escape, "LIKE .. ESCAPE with another character than \\")])?;
+                here.all([expr.as_ref(), pattern])
+            }
+            Expr::UnaryOp { op: UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not, expr } => here.expr(expr),
+            Expr::Cast { kind, expr, data_type, array, format } => {
+                here.absent(&[
+                    (*array, "CAST AS .. ARRAY"),
+                    (format.is_some(), "CAST .. FORMAT"),
+                    (matches!(kind, CastKind::SafeCast), "SAFE_CAST"),
+                    (types::is_padded(data_type), "a cast to CHAR"),
+                ])?;
+                here.expr(expr)
+            }
+            Expr::AtTimeZone { timestamp, time_zone } => here.all([timestamp.as_ref(), time_zone]),
+            Expr::Extract { expr, .. } => here.expr(expr),
+            Expr::Ceil { expr, field } | Expr::Floor { expr, field } => {
+                let plain = matches!(field, CeilFloorKind::DateTimeField(DateTimeField::NoDateTime));
+                here.absent(&[(!plain, "CEIL / FLOOR with a scale or TO")])?;
+                here.expr(expr)
+            }
+            Expr::Position { expr, r#in } => here.all([expr.as_ref(), r#in]),
+            Expr::Substring { expr, substring_from, substring_for, .. } => {
+                here.expr(expr)?;
+                here.all(substring_from.as_deref().into_iter().chain(substring_for.as_deref()))
+            }
+            Expr::Trim { expr, trim_what, trim_characters, .. } => {
+                here.expr(expr)?;
+                here.all(trim_what.as_deref().into_iter().chain(trim_characters.iter().flatten()))
+            }
+            Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
+                here.all([expr.as_ref(), overlay_what, overlay_from].into_iter().chain(overlay_for.as_deref()))
+            }
+            Expr::Function(function) => here.function(function),
+            Expr::Case { operand, conditions, else_result, .. } => {
+                let branches = conditions.iter().flat_map(|branch| [&branch.condition, &branch.result]);
+                here.all(operand.as_deref().into_iter().chain(branches).chain(else_result.as_deref()))
+            }
+            Expr::Array(array) => here.all(&array.elem),
+            Expr::Interval(interval) => here.expr(&interval.value),
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                here.expr(root)?;
+                access_chain.iter().try_for_each(|access| match access {
+                    AccessExpr::Dot(_) => Ok(()),
+                    AccessExpr::Subscript(Subscript::Index { index }) => here.expr(index),
+                    AccessExpr::Subscript(Subscript::Slice { .. }) => here.refuse("a slice of an array"),
+                })
+            }
+            Expr::Struct { values, .. } => here.all(values),
+            Expr::Named { expr, .. } => here.expr(expr),
+            other => here.refuse(refused_name(other)),
+        }
+    }
+
+    fn all<'e>(self, exprs: impl IntoIterator<Item = &'e Expr>) -> Valid {
+        exprs.into_iter().try_for_each(|expr| self.expr(expr))
+    }
+
+    fn function(self, function: &Function) -> Valid {
+        let here = function.name.0.first().map_or(self, |part| self.at(part));
+        let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice() else {
+            return here.refuse(format!("a function with a schema ({})", function.name));
+        };
+        let name = fold(ident);
+        here.absent(&[
+            (function.uses_odbc_syntax, "{fn ..}"),
+            (!matches!(function.parameters, FunctionArguments::None), "parameters of a function"),
+            (function.null_treatment.is_some(), "IGNORE / RESPECT NULLS"),
+            (!function.within_group.is_empty(), "WITHIN GROUP"),
+        ])?;
+        let mut distinct = false;
+        match &function.args {
+            FunctionArguments::None => {}
+            FunctionArguments::Subquery(_) => return here.refuse("a subquery as an argument"),
+            FunctionArguments::List(list) => {
+                distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
+                here.function_arguments(list)?;
+            }
+        }
+        if let Some(over) = &function.over {
+            return here.window_function(&name, over, distinct || function.filter.is_some());
+        }
+        here.resolve(&name)?;
+        function.filter.as_deref().map_or(Ok(()), |filter| here.expr(filter))
+    }
+
+    fn function_arguments(self, list: &FunctionArgumentList) -> Valid {
+        for clause in &list.clauses {
+            return self.refuse(match clause {
+                FunctionArgumentClause::OrderBy(_) => "ORDER BY in an aggregate".to_string(),
+                other => format!("{other} in a call"),
+            });
+        }
+        list.args.iter().try_for_each(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.expr(expr),
+            FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => Ok(()),
+            FunctionArg::Unnamed(other) => self.refuse(format!("the argument {other}")),
+            FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => self.refuse("a named argument"),
+        })
+    }
+
+    /// Whether the function exists and may be used.
+    fn resolve(self, name: &str) -> Valid {
+        if name == super::naming::MOD || AGGREGATES.contains(&name) {
+            return Ok(());
+        }
+        if ["tumble", "hop", "session", "cumulate"].contains(&name) {
+            return self.refuse(format!("the window {}", name.to_uppercase())).map_err(|error| error.with_hint("use date_bin"));
+        }
+        if let Some(function) = FUNCTIONS.scalar(name) {
+            if function.signature().volatility == Volatility::Immutable {
+                return Ok(());
+            }
+            let message = format!("{name}() is not a function of its arguments, so its rows could not be retracted");
+            return Err(SqlError::new(Code::Volatile, self.position, message));
+        }
+        if let Some(function) = FUNCTIONS.aggregate(name) {
+            if AGGREGATES.contains(&function.name()) {
+                return Ok(());
+            }
+            return self.refuse(format!("the aggregate {name}"));
+        }
+        if FUNCTIONS.window(name).is_some() {
+            return self.refuse(format!("the window function {name} without OVER"));
+        }
+        let error = SqlError::new(Code::UnknownFunction, self.position, format!("unknown function {name}"));
+        Err(match did_you_mean(name, FUNCTIONS.scalar_names().chain(AGGREGATES.iter().copied())) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        })
+    }
+
+    fn window_function(self, name: &str, over: &WindowType, modified: bool) -> Valid {
+        let known = FUNCTIONS.window(name).is_some() || FUNCTIONS.aggregate(name).is_some();
+        if !known {
+            return self.resolve(name).and_then(|()| self.refuse(format!("{name} with OVER")));
+        }
+        if name != "row_number" {
+            return self.refuse(format!("the window function {name} .. OVER"));
+        }
+        self.absent(&[(modified, "DISTINCT or FILTER of row_number()")])?;
+        match over {
+            WindowType::NamedWindow(_) => Ok(()),
+            WindowType::WindowSpec(spec) => self.window(spec),
+        }
+    }
+
+    fn window(self, spec: &WindowSpec) -> Valid {
+        self.absent(&[(spec.window_frame.is_some(), "a frame of row_number()"), (spec.window_name.is_some(), "a window named after another")])?;
+        self.all(&spec.partition_by)?;
+        self.order_by_list(&spec.order_by)
+    }
+}
+
+/// What an expression that is not supported is called.
+fn refused_name(expr: &Expr) -> String {
+    match expr {
+        Expr::InSubquery { negated, .. } => format!("{}IN (SELECT ..), a subquery in an expression,", if *negated { "NOT " } else { "" }),
+        Expr::Exists { .. } => "EXISTS (SELECT ..), a subquery in an expression,".to_string(),
+        Expr::Subquery(_) => "a subquery in an expression".to_string(),
+        Expr::AnyOp { .. } => "ANY".to_string(),
+        Expr::AllOp { .. } => "ALL (..)".to_string(),
+        Expr::InUnnest { .. } => "IN UNNEST".to_string(),
+        Expr::SimilarTo { .. } => "SIMILAR TO".to_string(),
+        Expr::RLike { .. } => "RLIKE".to_string(),
+        Expr::IsNormalized { .. } => "IS NORMALIZED".to_string(),
+        Expr::Collate { .. } => "COLLATE".to_string(),
+        Expr::Convert { .. } => "CONVERT".to_string(),
+        Expr::JsonAccess { .. } => "access by a JSON path".to_string(),
+        Expr::Tuple(_) => "a row value".to_string(),
+        Expr::Lambda(_) => "a lambda".to_string(),
+        Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => "a grouping set".to_string(),
+        other => format!("the expression {other}"),
+    }
+}
