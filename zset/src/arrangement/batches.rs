@@ -28,7 +28,7 @@ impl Batches {
             return;
         }
         self.push_shared(Arc::new(batch));
-        self.coalesce();
+        while self.coalesce() {}
     }
 
     fn push_shared(&mut self, batch: Arc<ZBatch>) {
@@ -38,22 +38,24 @@ impl Batches {
     }
 
     /// Copies the last batches into one if enough of them are as small as the last or smaller; each row is copied at most once per
-    /// size class.
-    fn coalesce(&mut self) {
-        let Some(class) = self.batches.last().map(|batch| size_class(batch)).filter(|&class| class < BIG_CLASS) else { return };
+    /// size class. Returns whether it did.
+    fn coalesce(&mut self) -> bool {
+        let Some(class) = self.batches.last().map(|batch| size_class(batch)).filter(|&class| class < BIG_CLASS) else {
+            return false;
+        };
         let small = self.batches.iter().rev().take_while(|batch| size_class(batch) <= class).count();
         if small < COALESCE {
-            return;
+            return false;
         }
         let first = self.batches.len() - small;
         let parts: Vec<ZBatch> = self.batches[first..].iter().map(|batch| batch.as_ref().clone()).collect();
         // A string column past 2 GiB refuses: then they stay as they are.
-        if let Ok(whole) = ZBatch::concat(parts[0].schema(), &parts) {
-            self.batches.truncate(first);
-            self.starts.truncate(first);
-            self.rows -= whole.len();
-            self.push_shared(Arc::new(whole));
-        }
+        let Ok(whole) = ZBatch::concat(parts[0].schema(), &parts) else { return false };
+        self.batches.truncate(first);
+        self.starts.truncate(first);
+        self.rows -= whole.len();
+        self.push_shared(Arc::new(whole));
+        true
     }
 
     pub(super) fn rows(&self) -> usize {

@@ -52,12 +52,32 @@ impl Head {
         Head { rows: RefCell::new(rows) }
     }
 
+    /// The number of rows that there is memory for.
+    pub(super) fn capacity(&self) -> usize {
+        self.rows.borrow().older.capacity()
+    }
+
+    /// No rows, in the memory of these.
+    pub(super) fn emptied(self) -> Self {
+        let mut rows = self.rows.into_inner();
+        rows.older.clear();
+        rows.slots.fill(0);
+        let rows = HeadRows { older: rows.older, slots: rows.slots, ..HeadRows::default() };
+        Head { rows: RefCell::new(rows) }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.rows.borrow().batches.rows()
     }
 
     pub(super) fn rows(&self) -> Ref<'_, HeadRows> {
         self.rows.borrow()
+    }
+
+    /// Gives away what a flush needs: the rows, and their order words. Probes go on as before, but nothing more may be appended.
+    pub(super) fn seal(&self) -> (Batches, Vec<u64>) {
+        let mut rows = self.rows.borrow_mut();
+        (rows.batches.clone(), std::mem::take(&mut rows.orders))
     }
 
     /// Adds the rows of `batch`, whose order words are `orders`.

@@ -16,6 +16,9 @@ use super::run::Run;
 use super::shape::Shape;
 use crate::ZBatch;
 
+/// Sorting a row costs as much fuel as merging so many.
+const SORT_COST: usize = 2;
+
 /// The rows that an arrangement has sorted and merged, each as often as it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
@@ -32,6 +35,10 @@ pub(super) struct Levels {
     /// Full heads, oldest first; the first may be in the middle of its flush.
     heads: VecDeque<Rc<Head>>,
     flush: Option<Flush>,
+    /// The head that was flushed last, while versions may still read it.
+    retired: Option<Rc<Head>>,
+    /// An empty head with memory for the next rows.
+    spare: Option<Head>,
     /// Runs that take no part in a merge, smallest first.
     runs: Vec<Arc<Run>>,
     merges: Vec<Merge>,
@@ -48,6 +55,8 @@ impl Levels {
             shape,
             heads: VecDeque::new(),
             flush: None,
+            retired: None,
+            spare: None,
             runs: Vec::new(),
             merges: Vec::new(),
             visible: Arc::default(),
@@ -56,9 +65,12 @@ impl Levels {
         }
     }
 
-    /// Takes over a full head.
-    pub(super) fn flush(&mut self, head: Rc<Head>) {
+    /// Takes over a full head; returns an empty one, if possible in the memory of one that is flushed: fresh memory costs a page fault
+    /// at nearly every row of the first epochs.
+    pub(super) fn flush(&mut self, head: Rc<Head>, limit: usize) -> Rc<Head> {
         self.heads.push_back(head);
+        let spare = self.spare.take().filter(|spare| spare.capacity() >= limit);
+        Rc::new(spare.unwrap_or_else(|| Head::with_capacity(limit)))
     }
 
     /// Sorts a batch into a run at once.
@@ -69,12 +81,12 @@ impl Levels {
             let rows = ROWS.min(batch.len() - start);
             let mut part = Batches::default();
             part.push(batch.slice(start, rows));
-            self.sort_batches_now(part, &orders[start..start + rows]);
+            self.sort_batches_now(part, orders[start..start + rows].to_vec());
         }
     }
 
     /// Sorts batches into a run at once.
-    pub(super) fn sort_batches_now(&mut self, batches: Batches, orders: &[u64]) {
+    pub(super) fn sort_batches_now(&mut self, batches: Batches, orders: Vec<u64>) {
         let mut flush = Flush::new(&self.shape, batches, orders);
         self.work.sorted_rows += flush.rows() as u64;
         while !flush.is_done() {
@@ -86,6 +98,10 @@ impl Levels {
 
     /// Sorts and merges up to `fuel` rows, and to the end of a step; returns the number of rows.
     pub(super) fn work_off(&mut self, fuel: usize) -> usize {
+        match self.retired.take().map(Rc::try_unwrap) {
+            Some(Ok(head)) => self.spare = Some(head.emptied()),
+            still_read => self.retired = still_read.and_then(Result::err),
+        }
         if fuel <= self.debt {
             self.debt -= fuel;
             return 0;
@@ -110,6 +126,12 @@ impl Levels {
         self.heads.is_empty() && self.merges.is_empty() && self.debt == 0
     }
 
+    /// The rows of work per row appended that keep the number of runs logarithmic: a head must be sorted while the next one fills,
+    /// and two runs of n rows merged by the time n rows more have arrived at their level. Any slower and probes meet more runs.
+    pub(super) fn urgency(&self) -> usize {
+        1 + 2 * self.merges.len() + SORT_COST * self.heads.len()
+    }
+
     /// Makes the next calls of [`Levels::work_off`] do `rows` rows less.
     pub(super) fn owe(&mut self, rows: usize) {
         self.debt += rows;
@@ -120,17 +142,17 @@ impl Levels {
         if self.flush.is_none()
             && let Some(head) = self.heads.front()
         {
-            let rows = head.rows();
-            self.flush = Some(Flush::new(&self.shape, rows.batches.clone(), &rows.orders));
+            let (batches, orders) = head.seal();
+            self.flush = Some(Flush::new(&self.shape, batches, orders));
         }
         if let Some(flush) = &mut self.flush {
             let rows = flush.step(&self.shape);
             self.work.sorted_rows += rows as u64;
             if let Some(done) = self.flush.take_if(|flush| flush.is_done()) {
-                self.heads.pop_front();
+                self.retired = self.heads.pop_front();
                 self.add_run(done.finish());
             }
-            return rows;
+            return SORT_COST * rows;
         }
         let Some(next) = (0..self.merges.len()).min_by_key(|&merge| self.merges[merge].remaining()) else { return 0 };
         let rows = self.merges[next].step(&self.shape);
@@ -183,6 +205,7 @@ impl Levels {
     pub(super) fn memory_bytes(&self) -> usize {
         let heads: usize = self.heads.iter().map(|head| head.memory_bytes()).sum();
         let segments = self.visible.iter().flat_map(|run| run.segments());
+        let heads = heads + self.spare.as_ref().map_or(0, Head::memory_bytes);
         heads + segments.map(|segment| segment.memory_bytes()).sum::<usize>() + self.flush.as_ref().map_or(0, Flush::memory_bytes)
     }
 }

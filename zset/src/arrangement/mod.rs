@@ -48,7 +48,7 @@ pub use version::Version;
 use crate::ZBatch;
 
 /// The head's share of all rows, within its limits: a bigger head means fewer merges and a bigger index.
-const HEAD_SHARE: usize = 8;
+const HEAD_SHARE: usize = 16;
 
 /// Rows with weights under a key. For one thread; [`Arrangement::snapshot`] serves others.
 ///
@@ -170,16 +170,14 @@ impl Arrangement {
         }
         self.head.append(batch.clone(), &orders);
         if self.head.len() >= limit {
-            let full = std::mem::replace(&mut self.head, Rc::new(Head::with_capacity(limit)));
-            self.levels.flush(full);
+            self.head = self.levels.flush(self.head.clone(), limit);
         }
     }
 
-    /// The fuel that [`Arrangement::maintain`] needs to keep up with `appended_rows` more rows: each is sorted once and merged
-    /// once per level.
+    /// The fuel that [`Arrangement::maintain`] needs to keep up with `appended_rows` more rows: what is being sorted or merged now is
+    /// then done before as much again arrives, and no sooner than it takes to spread the work evenly over the epochs.
     pub fn fuel_for(&self, appended_rows: usize) -> usize {
-        let levels = 2 + (self.entries() / self.shape.limits.min_head).checked_ilog2().unwrap_or(0) as usize;
-        appended_rows * (levels + if self.must_index() { levels } else { 0 })
+        appended_rows * self.levels.urgency() + if self.must_index() { appended_rows.max(self.shape.limits.segment) } else { 0 }
     }
 
     /// Sorts and merges up to about `fuel_rows` rows; returns how many it did, `0` if nothing is left to do.
@@ -208,7 +206,7 @@ impl Arrangement {
         for batch in part.iter() {
             self.shape.order_words(batch, &self.shape.key_hashes(batch), &mut orders);
         }
-        self.levels.sort_batches_now(part, &orders);
+        self.levels.sort_batches_now(part, orders);
         self.backlog = Arc::new(self.backlog.prefix(self.backlog.rows() - rows));
         rows
     }

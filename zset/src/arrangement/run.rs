@@ -16,6 +16,8 @@ use crate::ZBatch;
 pub(super) const MAX_SEGMENT_ROWS: usize = u16::MAX as usize;
 /// Rows per bucket of a segment's directory, on average.
 const BUCKET_ROWS: usize = 4;
+/// Rows looked at at once: more than most buckets have.
+const WINDOW: usize = 8;
 /// How many keys are on their way from memory at a time.
 const GROUP: usize = 32;
 
@@ -111,7 +113,7 @@ impl Run {
         let mut places = [Place::default(); GROUP];
         let mut segment = 0;
         let mut source = None;
-        for group in keys.sorted().chunks(GROUP) {
+        for group in self.in_range(keys.sorted()).chunks(GROUP) {
             // Three rounds over a group, so that the memory a round needs is on its way since the round before.
             for (place, &(word, _)) in places.iter_mut().zip(group) {
                 segment = self.segment_from(segment, word);
@@ -125,6 +127,14 @@ impl Run {
             }
         }
         matches.verify(shape, keys);
+    }
+
+    /// The keys that are not outside of the run altogether: of a run that is being merged, half of them are.
+    fn in_range<'k>(&self, keys: &'k [(u32, u32)]) -> &'k [(u32, u32)] {
+        let (Some(first), Some(&(_, last))) = (self.segments.first(), self.words.last()) else { return &[] };
+        let first = key_of(first.orders[self.skip]);
+        let keys = &keys[keys.partition_point(|&(word, _)| word < first)..];
+        &keys[..keys.partition_point(|&(word, _)| word <= last)]
     }
 
     /// The first segment from `segment` on whose last word is not below `word`; the number of segments if there is none.
@@ -156,12 +166,22 @@ impl Run {
                 place.row = place.row.max(self.skip);
             }
             prefetch(&segment.orders, place.row);
+            prefetch(&segment.orders, place.row + WINDOW - 1);
         }
     }
 
     fn propose(&self, place: &Place, word: u32, probe_row: u32, source: &mut Option<(usize, usize)>, matches: &mut Matches) {
         let Place { segment: mut index, mut row } = *place;
         while let Some(segment) = self.segments.get(index) {
+            // How many rows to pass is as random as hashes are, so they are counted without branching on each.
+            if let Some(window) = segment.orders.get(row..row + WINDOW) {
+                let below = window.iter().filter(|&&order| key_of(order) < word).count();
+                let upto = window.iter().filter(|&&order| key_of(order) <= word).count();
+                if below == upto && below < WINDOW {
+                    return;
+                }
+                row += below;
+            }
             while row < segment.orders.len() && key_of(segment.orders[row]) < word {
                 row += 1;
             }

@@ -30,7 +30,7 @@ pub(super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { min_head: 1 << 15, max_head: 1 << 18, backlog_part: 1 << 16, segment: 1 << 15, sort_bucket: 1 << 10 }
+        Limits { min_head: 1 << 15, max_head: 1 << 17, backlog_part: 1 << 16, segment: 1 << 14, sort_bucket: 1 << 10 }
     }
 }
 

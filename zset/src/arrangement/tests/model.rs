@@ -76,7 +76,9 @@ impl Run {
 
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Append(rows) => self.append(rows.iter().map(|row| row.0).collect(), Some(rows.iter().map(|row| row.1).collect())),
+            Step::Append(rows) => {
+                self.append(rows.iter().map(|row| row.0).collect(), Some(rows.iter().map(|row| row.1).collect()))
+            }
             Step::Insert(rows) => self.append(rows.clone(), None),
             Step::Maintain(fuel) => {
                 self.arrangement.maintain(*fuel);
@@ -103,7 +105,8 @@ impl Run {
         if self.history.hash_bits == u64::MAX {
             self.arrangement.append(&batch);
         } else {
-            let hashes = self.hashes(&self.history.key.iter().map(|&column| batch.column(column).clone()).collect::<Vec<_>>(), rows.len());
+            let hashes =
+                self.hashes(&self.history.key.iter().map(|&column| batch.column(column).clone()).collect::<Vec<_>>(), rows.len());
             self.arrangement.append_hashed(&batch, &hashes);
         }
     }
