@@ -8,8 +8,9 @@
 //! The subtle fact: sorting and merging is paid for in small steps ([`Arrangement::maintain`]), and everything is readable
 //! between two steps. A merge in progress shows as its output so far and the rest of its sources, a flush as the head that it sorts.
 //!
-//! Two `u64` columns take 24.6 bytes per row in runs (16 of data, 8 of order word, the rest directory), and about 28 over all with
-//! the head.
+//! Two `u64` columns take 24.6 bytes per row in runs (16 of data, 8 of order word, the rest directory), and 25 to 28 over all with
+//! the head. Appending and maintaining costs 60 to 100 ns per row, a probe with its gather 70 (epochs of 100,000 keys) to 130 ns (10,000)
+//! per key in a million rows, on a busy machine (`benches/arrangement.rs`).
 //!
 //! Contract, trusted and not checked: rows are canonical (see [`crate::types`]), hashes are those of [`crate::hash::hash_columns`].
 
