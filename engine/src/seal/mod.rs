@@ -223,3 +223,6 @@ fn encode(layout: &RowLayout, columns: &[ArrayRef], rows: usize) -> (EncodedRows
     hash::hash_columns(columns, rows, &mut hashes);
     (encoded, hashes)
 }
+
+#[cfg(test)]
+mod tests;
