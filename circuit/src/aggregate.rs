@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Decimal128Array, DurationMicrosecondArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array,
-    UInt8Array, UInt16Array, UInt32Array, UInt64Array, new_null_array,
+    ArrayRef, Decimal128Array, DurationMicrosecondArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
+    Int64Array, UInt8Array, UInt16Array, UInt32Array, UInt64Array, new_null_array,
 };
 use arrow::datatypes::{DataType, TimeUnit, i256};
 
@@ -34,7 +34,11 @@ pub enum AggregateValue {
 /// # Errors
 /// If the count does not fit the type of the call (weights can be large).
 pub fn count_result(count: i128, call: &AggregateCall) -> Result<AggregateValue, EvalError> {
-    if fits_type(count, &call.data_type) { Ok(AggregateValue::Integer(count)) } else { Err(overflow(i256::from_i128(count), call)) }
+    if fits_type(count, &call.data_type) {
+        Ok(AggregateValue::Integer(count))
+    } else {
+        Err(overflow(i256::from_i128(count), call))
+    }
 }
 
 /// The sum of `count` integers, decimals (unscaled, at the scale of the result) or durations: NULL if there are none.
@@ -111,7 +115,10 @@ fn overflow(sum: i256, call: &AggregateCall) -> EvalError {
         _ => Some(sum.to_string()),
     };
     let value = text.map_or_else(String::new, |text| format!(" {text}"));
-    EvalError::new(code::OVERFLOW, format!("the result{value} of {} does not fit {}", aggregate_text(call), sql_type(&call.data_type)))
+    EvalError::new(
+        code::OVERFLOW,
+        format!("the result{value} of {} does not fit {}", aggregate_text(call), sql_type(&call.data_type)),
+    )
 }
 
 fn fits_type(value: i128, data_type: &DataType) -> bool {

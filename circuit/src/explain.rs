@@ -1,18 +1,200 @@
-//! Circuits for people: as an indented text, as JSON, as a Mermaid graph.
+//! Circuits for people: as an indented text, as JSON, as a Mermaid graph. All three show of each node its operator, its columns with types,
+//! its unique keys and whether it is append-only.
 
-use crate::Circuit;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::eval::text::sql_type;
+use crate::{Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, SortKey, aggregate_text};
 
 /// The circuit as an indented tree from the output down; a shared node is printed once and referred to afterwards.
 pub fn text(circuit: &Circuit) -> String {
-    todo!()
+    let mut out = String::new();
+    write_tree(&mut out, circuit, circuit.output, 0, &mut HashSet::new());
+    out
 }
 
-/// The circuit as JSON.
+fn write_tree(out: &mut String, circuit: &Circuit, id: NodeId, depth: usize, printed: &mut HashSet<NodeId>) {
+    let node = circuit.node(id);
+    let indent = "  ".repeat(depth);
+    let _ = write!(out, "{indent}[{}] {}", id.0, operator_text(&node.operator));
+    if !printed.insert(id) && !node.inputs.is_empty() {
+        let _ = writeln!(out, " (as above)");
+        return;
+    }
+    let _ = writeln!(out, " -> {}", facts(node));
+    for &input in &node.inputs {
+        write_tree(out, circuit, input, depth + 1, printed);
+    }
+}
+
+/// The columns and what is known of the rows: `(id BIGINT NOT NULL, v VARCHAR) key (id) append-only`.
+fn facts(node: &Node) -> String {
+    let columns: Vec<String> = node
+        .schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let not_null = if field.is_nullable() { "" } else { " NOT NULL" };
+            format!("{} {}{not_null}", field.name(), sql_type(field.data_type()))
+        })
+        .collect();
+    let mut text = format!("({})", columns.join(", "));
+    for key in &node.properties.unique_keys {
+        let _ = write!(text, " key ({})", column_names(node, key).join(", "));
+    }
+    text.push_str(if node.properties.append_only { " append-only" } else { "" });
+    text
+}
+
+fn column_names(node: &Node, columns: &[usize]) -> Vec<String> {
+    columns.iter().map(|&column| node.schema.field(column).name().clone()).collect()
+}
+
+/// The operator with its parameters, columns as `#position`.
+fn operator_text(operator: &Operator) -> String {
+    match operator {
+        Operator::Source { relation } => format!("Source {relation}"),
+        Operator::Constant { rows } => format!("Constant {} row{}", rows.len(), if rows.len() == 1 { "" } else { "s" }),
+        Operator::MapFilter { predicates, projections } => {
+            let filter = if predicates.is_empty() { String::new() } else { format!(" where {}", joined(predicates, " AND ")) };
+            let project = projections.as_ref().map_or_else(String::new, |exprs| format!(" select {}", joined(exprs, ", ")));
+            format!("MapFilter{project}{filter}")
+        }
+        Operator::Union => "Union".to_owned(),
+        Operator::Negate => "Negate".to_owned(),
+        Operator::Index { key } => format!("Index by ({})", positions(key)),
+        Operator::Join { kind, keys, residual } => {
+            let keys = keys.iter().map(key_text).collect::<Vec<_>>().join(" AND ");
+            let on = if keys.is_empty() { String::new() } else { format!(" on {keys}") };
+            let residual = residual.as_ref().map_or_else(String::new, |residual| format!(" where {residual}"));
+            format!("Join {}{on}{residual}", kind_text(*kind))
+        }
+        Operator::Distinct => "Distinct".to_owned(),
+        Operator::Aggregate { group, aggregates } => {
+            let calls = aggregates.iter().map(aggregate_text).collect::<Vec<_>>().join(", ");
+            let group = if group.is_empty() { String::new() } else { format!(" by ({})", positions(group)) };
+            format!("Aggregate{group} {calls}").trim_end().to_owned()
+        }
+        Operator::TopK { partition, order, offset, limit, with_row_number } => {
+            let mut text = "TopK".to_owned();
+            let order = order.iter().map(sort_text).collect::<Vec<_>>().join(", ");
+            let partition = if partition.is_empty() { String::new() } else { format!(" per ({})", positions(partition)) };
+            text.push_str(&partition);
+            text.push_str(&if order.is_empty() { String::new() } else { format!(" order by {order}") });
+            text.push_str(&limit.map_or_else(String::new, |limit| format!(" limit {limit}")));
+            text.push_str(&if *offset == 0 { String::new() } else { format!(" offset {offset}") });
+            text.push_str(if *with_row_number { " with row number" } else { "" });
+            text
+        }
+    }
+}
+
+fn joined(exprs: &[Expr], separator: &str) -> String {
+    exprs.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
+}
+
+fn positions(columns: &[usize]) -> String {
+    columns.iter().map(|column| format!("#{column}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Columns of the left and the right input.
+fn key_text(key: &JoinKey) -> String {
+    let operator = if key.null_safe { "IS NOT DISTINCT FROM" } else { "=" };
+    format!("left #{} {operator} right #{}", key.left, key.right)
+}
+
+fn sort_text(key: &SortKey) -> String {
+    let direction = if key.descending { " DESC" } else { "" };
+    // PostgreSQL's default is NULLs as the greatest value.
+    let nulls = match (key.descending, key.nulls_first) {
+        (false, true) => " NULLS FIRST",
+        (true, false) => " NULLS LAST",
+        _ => "",
+    };
+    format!("#{}{direction}{nulls}", key.column)
+}
+
+fn kind_text(kind: JoinKind) -> &'static str {
+    match kind {
+        JoinKind::Inner => "inner",
+        JoinKind::Left => "left",
+        JoinKind::Right => "right",
+        JoinKind::Full => "full",
+    }
+}
+
+/// The circuit as JSON: `{"output": id, "nodes": [..]}`.
 pub fn json(circuit: &Circuit) -> String {
-    todo!()
+    let nodes: Vec<Value> = circuit.nodes.iter().enumerate().map(|(id, node)| node_json(id, node)).collect();
+    format!("{:#}", json!({ "output": circuit.output.0, "nodes": nodes }))
 }
 
-/// The circuit as a Mermaid flow chart.
+fn node_json(id: usize, node: &Node) -> Value {
+    let columns: Vec<Value> = node
+        .schema
+        .fields()
+        .iter()
+        .map(|field| json!({ "name": field.name(), "type": sql_type(field.data_type()), "nullable": field.is_nullable() }))
+        .collect();
+    let keys: Vec<Vec<String>> = node.properties.unique_keys.iter().map(|key| column_names(node, key)).collect();
+    json!({
+        "id": id,
+        "operator": operator_name(&node.operator),
+        "description": operator_text(&node.operator),
+        "inputs": node.inputs.iter().map(|input| input.0).collect::<Vec<_>>(),
+        "columns": columns,
+        "unique_keys": keys,
+        "append_only": node.properties.append_only,
+    })
+}
+
+fn operator_name(operator: &Operator) -> &'static str {
+    match operator {
+        Operator::Source { .. } => "Source",
+        Operator::Constant { .. } => "Constant",
+        Operator::MapFilter { .. } => "MapFilter",
+        Operator::Union => "Union",
+        Operator::Negate => "Negate",
+        Operator::Index { .. } => "Index",
+        Operator::Join { .. } => "Join",
+        Operator::Distinct => "Distinct",
+        Operator::Aggregate { .. } => "Aggregate",
+        Operator::TopK { .. } => "TopK",
+    }
+}
+
+/// The circuit as a Mermaid flow chart, sources at the top.
 pub fn mermaid(circuit: &Circuit) -> String {
-    todo!()
+    let mut out = String::from("flowchart TD\n");
+    for (id, node) in circuit.nodes.iter().enumerate() {
+        let label = format!("{}\n{}", operator_text(&node.operator), facts(node));
+        let _ = writeln!(out, "  n{id}[\"{}\"]", escape(&label));
+        for input in &node.inputs {
+            let _ = writeln!(out, "  n{} --> n{id}", input.0);
+        }
+    }
+    let _ = writeln!(out, "  n{} --> output([\"output\"])", circuit.output.0);
+    out
+}
+
+/// Mermaid reads labels as HTML with its own entity for `#`, which begins every column here.
+fn escape(label: &str) -> String {
+    let mut escaped = String::with_capacity(label.len());
+    for character in label.chars() {
+        match character {
+            '#' => escaped.push_str("#35;"),
+            '"' => escaped.push_str("#quot;"),
+            '<' => escaped.push_str("#lt;"),
+            '>' => escaped.push_str("#gt;"),
+            '\n' => escaped.push_str("<br/>"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }

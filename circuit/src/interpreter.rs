@@ -1,17 +1,42 @@
 //! The reference: what a circuit means, by recomputation from whole relations. Slow, plain, and the judge of the operators.
+//!
+//! Every node is evaluated over rows of [`ScalarValue`]s in an ordinary map from row to weight. It shares with the operators the evaluator of
+//! expressions ([`map_filter`], there is one) and the finishing of accumulators ([`crate::aggregate`]), and nothing else: no batches, no
+//! state, no deltas.
+//!
+//! # What it fixes
+//!
+//! - An aggregate without group columns yields exactly one row, on empty input as well.
+//! - An aggregate that fails (a sum that does not fit) removes the row of its group; instead there is one error row with weight 1, whose operator is
+//!   `aggregate sum(#2)` and whose row text is the rendered group key. The first failing call of the group is the one.
+//! - A predicate that is `false` drops a row whatever else fails on it; an error is an error even beside a NULL predicate.
+//! - A join residual that fails on a pair makes one error row of the pair, columns of the left row and then of the right one, with the product of their weights; the
+//!   pair is no match.
+//! - Top-k is a total order: the order keys, then all other columns ascending with NULLs last; NaN is the greatest float, text compares by bytes, intervals by duration.
+//!   `offset` and `limit` count copies, and with row numbers each copy is a row of its own.
+//! - Rows are equal if their canonical values are, intervals if their durations are.
+
+mod aggregate;
+mod join;
+mod relation;
+#[cfg(test)]
+mod tests;
+mod top_k;
 
 use std::collections::HashMap;
 
 use deltic_zset::ZBatch;
 
-use crate::{Circuit, CircuitError};
+use relation::Relation;
+
+use crate::{Circuit, CircuitError, Node, NodeId, Operator, error_schema, map_filter, operator_label};
 
 /// The output of a circuit, both parts consolidated.
 #[derive(Clone, Debug)]
 pub struct Interpreted {
     /// The rows of the view.
     pub rows: ZBatch,
-    /// Its error relation ([`crate::error_schema`]).
+    /// Its error relation ([`error_schema`]).
     pub errors: ZBatch,
 }
 
@@ -20,5 +45,96 @@ pub struct Interpreted {
 /// # Errors
 /// If a source is missing or does not fit, or has a negative weight.
 pub fn evaluate(circuit: &Circuit, sources: &HashMap<String, ZBatch>) -> Result<Interpreted, CircuitError> {
-    todo!()
+    let mut interpreter = Interpreter { sources, outputs: Vec::new(), errors: Relation::new(error_schema()) };
+    for position in needed(circuit) {
+        interpreter.outputs.resize_with(position + 1, || None);
+        let output = interpreter.node(&circuit.nodes[position])?;
+        interpreter.outputs[position] = Some(output);
+    }
+    let rows = interpreter.outputs.get(circuit.output.0).and_then(Option::as_ref);
+    let rows = rows.map_or_else(|| Ok(ZBatch::empty(circuit.schema().clone())), Relation::to_batch)?;
+    Ok(Interpreted { rows: rows.with_schema(circuit.schema().clone()), errors: interpreter.errors.to_batch()? })
+}
+
+/// The nodes that the output depends on, in order. The errors of others are not the view's.
+fn needed(circuit: &Circuit) -> Vec<usize> {
+    let mut needed = vec![false; circuit.nodes.len()];
+    needed[circuit.output.0] = true;
+    for position in (0..circuit.nodes.len()).rev() {
+        if needed[position] {
+            circuit.nodes[position].inputs.iter().for_each(|input| needed[input.0] = true);
+        }
+    }
+    (0..needed.len()).filter(|&position| needed[position]).collect()
+}
+
+struct Interpreter<'a> {
+    sources: &'a HashMap<String, ZBatch>,
+    /// The whole output of each node so far.
+    outputs: Vec<Option<Relation>>,
+    errors: Relation,
+}
+
+impl Interpreter<'_> {
+    fn node(&mut self, node: &Node) -> Result<Relation, CircuitError> {
+        match &node.operator {
+            Operator::Source { relation } => self.source(relation, node),
+            Operator::Constant { rows } => Relation::from_batch(rows),
+            Operator::MapFilter { predicates, projections } => {
+                let input = self.input(node, 0)?.to_batch()?;
+                let label = operator_label(&node.operator);
+                let (rows, errors) = map_filter(&input, predicates, projections.as_deref(), &node.schema, label);
+                self.errors.add_all(&Relation::from_batch(&errors)?)?;
+                Relation::from_batch(&rows)
+            }
+            Operator::Union => {
+                let mut sum = Relation::new(node.schema.clone());
+                for port in 0..node.inputs.len() {
+                    sum.add_all(&self.input(node, port)?)?;
+                }
+                Ok(sum)
+            }
+            Operator::Negate => self.input(node, 0)?.map_weights(|weight| weight.checked_neg()),
+            Operator::Index { .. } => self.input(node, 0),
+            Operator::Join { kind, keys, residual } => {
+                let (left, right) = (self.input(node, 0)?, self.input(node, 1)?);
+                join::join(*kind, keys, residual.as_ref(), &left, &right, node.schema.clone(), &mut self.errors)
+            }
+            Operator::Distinct => self.input(node, 0)?.map_weights(|weight| Some(i64::from(weight > 0))),
+            Operator::Aggregate { group, aggregates } => {
+                let input = self.input(node, 0)?;
+                aggregate::aggregate(&input, group, aggregates, node.schema.clone(), &mut self.errors)
+            }
+            Operator::TopK { partition, order, offset, limit, with_row_number } => {
+                let bounds = top_k::Bounds { offset: *offset, limit: *limit };
+                top_k::top_k(&self.input(node, 0)?, partition, order, bounds, *with_row_number, node.schema.clone())
+            }
+        }
+    }
+
+    fn input(&self, node: &Node, port: usize) -> Result<Relation, CircuitError> {
+        let NodeId(position) = node.inputs[port];
+        self.outputs.get(position).cloned().flatten().ok_or_else(|| CircuitError::Invalid {
+            node: position,
+            operator: operator_label(&node.operator),
+            problem: "is read before it is computed".to_owned(),
+        })
+    }
+
+    fn source(&self, relation: &str, node: &Node) -> Result<Relation, CircuitError> {
+        let batch = self.sources.get(relation).ok_or_else(|| CircuitError::UnknownSource(relation.to_owned()))?;
+        let mismatch = |problem: String| CircuitError::SourceMismatch { relation: relation.to_owned(), problem };
+        let types = |schema: &arrow::datatypes::Schema| -> Vec<_> {
+            schema.fields().iter().map(|field| field.data_type().clone()).collect()
+        };
+        let (given, expected) = (types(batch.schema()), types(&node.schema));
+        if given != expected {
+            return Err(mismatch(format!("columns of types {given:?} were given, {expected:?} are wanted")));
+        }
+        let contents = Relation::from_batch(&batch.clone().with_schema(node.schema.clone()))?;
+        if contents.iter().any(|(_, weight)| weight < 0) {
+            return Err(mismatch("a row has a negative weight".to_owned()));
+        }
+        Ok(contents)
+    }
 }

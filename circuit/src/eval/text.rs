@@ -1,19 +1,185 @@
-//! Values as text.
+//! Values as text, as PostgreSQL prints them: for casts to VARCHAR, for error messages and for the rows of the error relation.
+//!
+//! Arrow prints `2024-01-01T00:00:00` and its own words for intervals; it also depends on chrono's range of years. Here every 64-bit timestamp
+//! has a text.
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::DataType;
+use std::fmt::Write;
 
-/// The value at `row` (not NULL) as text.
-pub(crate) fn render(column: &ArrayRef, row: usize) -> String {
-    todo!()
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
+    Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
+};
+use arrow::util::display::array_value_to_string;
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// The value at `row` as text, `NULL` if it is.
+pub(crate) fn render_or_null(column: &ArrayRef, row: usize) -> String {
+    if column.is_null(row) { "NULL".to_owned() } else { render(column, row) }
 }
 
-/// The digits of a decimal with its point.
+/// The value at `row` (not NULL) as text. Strings are themselves, without quotes.
+pub(crate) fn render(column: &ArrayRef, row: usize) -> String {
+    let mut out = String::new();
+    write_value(&mut out, column, row);
+    out
+}
+
+/// Appends the value at `row` (not NULL).
+pub(super) fn write_value(out: &mut String, column: &ArrayRef, row: usize) {
+    match column.data_type() {
+        DataType::Date32 => write_date(out, i64::from(column.as_primitive::<Date32Type>().value(row))),
+        DataType::Time64(TimeUnit::Microsecond) => write_time(out, column.as_primitive::<Time64MicrosecondType>().value(row)),
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => {
+            let micros = column.as_primitive::<TimestampMicrosecondType>().value(row);
+            write_date(out, micros.div_euclid(DAY_US));
+            out.push(' ');
+            write_time(out, micros.rem_euclid(DAY_US));
+            out.push_str(if zone.is_some() { "+00" } else { "" });
+        }
+        DataType::Interval(IntervalUnit::MonthDayNano) => {
+            write_interval(out, column.as_primitive::<IntervalMonthDayNanoType>().value(row));
+        }
+        DataType::Duration(TimeUnit::Microsecond) => {
+            let micros = column.as_primitive::<DurationMicrosecondType>().value(row);
+            // Days of a 64-bit number of microseconds are few enough for 32 bits.
+            let days = (micros / DAY_US) as i32;
+            write_interval(out, IntervalMonthDayNano::new(0, days, (micros % DAY_US) * 1000));
+        }
+        DataType::Decimal128(_, scale) => {
+            out.push_str(&decimal_text(column.as_primitive::<Decimal128Type>().value(row), *scale));
+        }
+        DataType::Binary => {
+            out.push_str("\\x");
+            for byte in column.as_binary::<i32>().value(row) {
+                let _ = write!(out, "{byte:02x}");
+            }
+        }
+        DataType::List(_) => {
+            write_elements(
+                out,
+                ('{', '}'),
+                (0..column.as_list::<i32>().value(row).len()).map(|i| (column.as_list::<i32>().value(row), i)),
+            );
+        }
+        DataType::Struct(_) => {
+            write_elements(out, ('(', ')'), column.as_struct().columns().iter().map(|field| (field.clone(), row)));
+        }
+        _ => out.push_str(&array_value_to_string(column, row).unwrap_or_default()),
+    }
+}
+
+fn write_elements(out: &mut String, (open, close): (char, char), elements: impl Iterator<Item = (ArrayRef, usize)>) {
+    out.push(open);
+    for (position, (array, row)) in elements.enumerate() {
+        out.push_str(if position > 0 { "," } else { "" });
+        match array.is_null(row) {
+            true => out.push_str("NULL"),
+            false => write_value(out, &array, row),
+        }
+    }
+    out.push(close);
+}
+
+/// The proleptic Gregorian date of a day counted from 1970-01-01 (the algorithm of Howard Hinnant's `civil_from_days`).
+fn write_date(out: &mut String, days: i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    // PostgreSQL has no year 0: the year before 1 is 1 BC. ISO 8601's astronomical years are kept here, so that text reads back.
+    let _ =
+        if year < 0 { write!(out, "-{:04}-{month:02}-{day:02}", -year) } else { write!(out, "{year:04}-{month:02}-{day:02}") };
+}
+
+/// `HH:MM:SS[.ffffff]` without trailing zeros.
+fn write_time(out: &mut String, micros: i64) {
+    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
+    let _ = write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    write_fraction(out, fraction.unsigned_abs(), 6);
+}
+
+fn write_fraction(out: &mut String, fraction: u64, digits: usize) {
+    if fraction > 0 {
+        let text = format!("{fraction:0digits$}");
+        let _ = write!(out, ".{}", text.trim_end_matches('0'));
+    }
+}
+
+/// `1 year 2 mons -3 days 04:05:06.789`, as PostgreSQL's default style.
+fn write_interval(out: &mut String, interval: IntervalMonthDayNano) {
+    let start = out.len();
+    let mut part = |value: i32, unit: &str| {
+        if value != 0 {
+            let space = if out.len() > start { " " } else { "" };
+            let plural = if value == 1 { "" } else { "s" };
+            let _ = write!(out, "{space}{value} {unit}{plural}");
+        }
+    };
+    part(interval.months / 12, "year");
+    part(interval.months % 12, "mon");
+    part(interval.days, "day");
+    if interval.nanoseconds != 0 || out.len() == start {
+        let space = if out.len() > start { " " } else { "" };
+        let sign = if interval.nanoseconds < 0 { "-" } else { "" };
+        let nanos = interval.nanoseconds.unsigned_abs();
+        let (seconds, fraction) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+        let _ = write!(out, "{space}{sign}{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+        write_fraction(out, fraction, 9);
+    }
+}
+
+/// The digits of a decimal with its point: `-0.05` for -5 at scale 2, `500` for 5 at scale -2.
 pub(crate) fn decimal_text(value: i128, scale: i8) -> String {
-    todo!()
+    let sign = if value < 0 { "-" } else { "" };
+    let digits = value.unsigned_abs().to_string();
+    match usize::try_from(scale) {
+        Ok(0) => format!("{sign}{digits}"),
+        Ok(scale) => {
+            let padded = format!("{digits:0>width$}", width = scale + 1);
+            let (whole, fraction) = padded.split_at(padded.len() - scale);
+            format!("{sign}{whole}.{fraction}")
+        }
+        Err(_) if value == 0 => "0".to_owned(),
+        Err(_) => format!("{sign}{digits}{}", "0".repeat(usize::from(scale.unsigned_abs()))),
+    }
 }
 
 /// A type as SQL names it.
 pub(crate) fn sql_type(data_type: &DataType) -> String {
-    todo!()
+    match data_type {
+        DataType::Boolean => "BOOLEAN".to_owned(),
+        DataType::Int8 => "TINYINT".to_owned(),
+        DataType::Int16 => "SMALLINT".to_owned(),
+        DataType::Int32 => "INTEGER".to_owned(),
+        DataType::Int64 => "BIGINT".to_owned(),
+        DataType::UInt8 => "TINYINT UNSIGNED".to_owned(),
+        DataType::UInt16 => "SMALLINT UNSIGNED".to_owned(),
+        DataType::UInt32 => "INTEGER UNSIGNED".to_owned(),
+        DataType::UInt64 => "BIGINT UNSIGNED".to_owned(),
+        DataType::Float32 => "REAL".to_owned(),
+        DataType::Float64 => "DOUBLE".to_owned(),
+        DataType::Decimal128(precision, scale) => format!("DECIMAL({precision}, {scale})"),
+        DataType::Utf8 => "VARCHAR".to_owned(),
+        DataType::Binary => "BYTEA".to_owned(),
+        DataType::Date32 => "DATE".to_owned(),
+        DataType::Time64(_) => "TIME".to_owned(),
+        DataType::Timestamp(_, None) => "TIMESTAMP".to_owned(),
+        DataType::Timestamp(_, Some(_)) => "TIMESTAMPTZ".to_owned(),
+        DataType::Interval(_) => "INTERVAL".to_owned(),
+        DataType::Duration(_) => "DURATION".to_owned(),
+        DataType::List(element) => format!("{}[]", sql_type(element.data_type())),
+        DataType::Struct(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|field| format!("{} {}", field.name(), sql_type(field.data_type()))).collect();
+            format!("STRUCT<{}>", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
 }

@@ -197,9 +197,7 @@ impl BinaryOp {
             (Add | Subtract, Date32, integer) if integer.is_integer() => Some(Date32),
             (Add, integer, Date32) if integer.is_integer() => Some(Date32),
             (Subtract, Date32, Date32) => Some(Int64),
-            (Subtract, Timestamp(..), Timestamp(..)) if left == right => {
-                Some(Duration(arrow::datatypes::TimeUnit::Microsecond))
-            }
+            (Subtract, Timestamp(..), Timestamp(..)) if left == right => Some(Duration(arrow::datatypes::TimeUnit::Microsecond)),
             (Add | Subtract, Interval(_), Interval(_)) | (Add | Subtract, Duration(_), Duration(_)) if left == right => {
                 Some(left.clone())
             }

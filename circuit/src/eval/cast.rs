@@ -1,0 +1,178 @@
+//! Casts. Arrow's cast gives NULL where a value has no counterpart; here that is an error with the value in its text, or stays NULL for `TRY_CAST`.
+//!
+//! What differs from Arrow follows PostgreSQL: floats and decimals round to integers and are not cut off, text may have blanks around it, and
+//! dates, times and intervals have PostgreSQL's text.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, Float32Array, PrimitiveArray, StringArray, StringBuilder, new_null_array,
+};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
+};
+use arrow::error::ArrowError;
+use arrow::util::display::FormatOptions;
+use deltic_zset::types;
+
+use super::decimal::divide_half_away;
+use super::text::{render, sql_type, write_value};
+use super::value::{Evaluation, Value};
+use crate::errors::code;
+use crate::{EvalError, RowErrors};
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// `CAST(value AS to)`, or `TRY_CAST` if `safe`.
+pub(super) fn cast(value: &Value, to: &DataType, safe: bool, rows: usize) -> Evaluation {
+    let from = value.inner();
+    if from.data_type() == to {
+        return Evaluation { value: value.clone(), errors: RowErrors::none() };
+    }
+    if from.data_type() == &DataType::Null {
+        return Evaluation::like(new_null_array(to, from.len()), value);
+    }
+    let Ok(array) = convert(from, to) else {
+        let message = format!("cannot cast {} to {}", sql_type(from.data_type()), sql_type(to));
+        return Evaluation::failed(to, rows, &EvalError::new(code::UNSUPPORTED, message));
+    };
+    let array =
+        if array.data_type().is_nested() || array.data_type().is_floating() { types::canonicalize_floats(array) } else { array };
+    let result = Evaluation::like(array, value);
+    if safe || result.value.inner().null_count() == from.null_count() {
+        return result;
+    }
+    let array = result.value.inner();
+    let failing = (0..from.len()).filter(|&row| array.is_null(row) && from.is_valid(row));
+    if value.is_scalar() {
+        return Evaluation::failed(to, rows, &failure(from, 0, to));
+    }
+    let mut errors = RowErrors::none();
+    failing.for_each(|row| errors.insert(row, failure(from, row, to)));
+    Evaluation { value: result.value, errors }
+}
+
+fn failure(from: &ArrayRef, row: usize, to: &DataType) -> EvalError {
+    let text = render(from, row);
+    let text = if from.data_type() == &DataType::Utf8 { format!("'{text}'") } else { text };
+    EvalError::new(code::CAST, format!("cannot cast {text} to {}", sql_type(to)))
+}
+
+/// `from` as `to`, NULL where a value has no counterpart; an error if no value has.
+fn convert(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+    use DataType::*;
+    match (from.data_type(), to) {
+        (Float32 | Float64, to) if to.is_integer() => Ok(float_to_integer(from, to)),
+        (Float64, Float32) => Ok(Arc::new(float_to_real(from))),
+        (Decimal128(_, scale), to) if to.is_integer() => Ok(decimal_to_integer(from, *scale, to)),
+        (Date32, Timestamp(TimeUnit::Microsecond, zone)) => {
+            let timestamps: PrimitiveArray<TimestampMicrosecondType> =
+                from.as_primitive::<Date32Type>().unary_opt(|day| i64::from(day).checked_mul(DAY_US));
+            Ok(Arc::new(timestamps.with_timezone_opt(zone.clone())))
+        }
+        (Timestamp(TimeUnit::Microsecond, _), Date32) => {
+            let dates: PrimitiveArray<Date32Type> =
+                from.as_primitive::<TimestampMicrosecondType>().unary_opt(|micros| i32::try_from(micros.div_euclid(DAY_US)).ok());
+            Ok(Arc::new(dates))
+        }
+        (Date32 | Time64(TimeUnit::Microsecond) | Timestamp(TimeUnit::Microsecond, _) | Interval(_) | Duration(_), Utf8)
+        | (List(_) | Struct(_), Utf8) => Ok(to_text(from)),
+        (Utf8, Binary | LargeBinary | BinaryView | Utf8View | LargeUtf8) => arrow_cast(from, to),
+        (Utf8, Boolean) => Ok(text_to_boolean(trimmed(from).as_string())),
+        (Utf8, to) => arrow_cast(&trimmed(from), to),
+        _ => arrow_cast(from, to),
+    }
+}
+
+fn arrow_cast(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+    let options = CastOptions { safe: true, format_options: FormatOptions::default() };
+    cast_with_options(from, to, &options)
+}
+
+/// Round half to even, as PostgreSQL does for floats. NaN, infinities and what does not fit have no counterpart.
+fn float_to_integer(from: &ArrayRef, to: &DataType) -> ArrayRef {
+    let floats: PrimitiveArray<Float64Type> = match from.data_type() {
+        DataType::Float32 => from.as_primitive::<Float32Type>().unary(f64::from),
+        _ => from.as_primitive::<Float64Type>().clone(),
+    };
+    // Every float of magnitude below 2^65 is exact in 128 bits; the cast saturates beyond, which fits no 64-bit type.
+    let whole = |value: f64| (!value.is_nan()).then(|| value.round_ties_even() as i128);
+    integers(&floats, to, whole)
+}
+
+fn decimal_to_integer(from: &ArrayRef, scale: i8, to: &DataType) -> ArrayRef {
+    let power = i256::from_i128(10).wrapping_pow(u32::from(scale.unsigned_abs()));
+    integers(from.as_primitive::<Decimal128Type>(), to, |value| {
+        let value = i256::from_i128(value);
+        if scale >= 0 { divide_half_away(value, power).to_i128() } else { value.checked_mul(power)?.to_i128() }
+    })
+}
+
+fn integers<T: ArrowPrimitiveType>(
+    from: &PrimitiveArray<T>,
+    to: &DataType,
+    whole: impl Fn(T::Native) -> Option<i128>,
+) -> ArrayRef {
+    macro_rules! narrow {
+        ($type:ty, $native:ty) => {{
+            let result: PrimitiveArray<$type> =
+                from.unary_opt(|value| whole(value).and_then(|value| <$native>::try_from(value).ok()));
+            Arc::new(result)
+        }};
+    }
+    match to {
+        DataType::Int8 => narrow!(Int8Type, i8),
+        DataType::Int16 => narrow!(Int16Type, i16),
+        DataType::Int32 => narrow!(Int32Type, i32),
+        DataType::Int64 => narrow!(Int64Type, i64),
+        DataType::UInt8 => narrow!(UInt8Type, u8),
+        DataType::UInt16 => narrow!(UInt16Type, u16),
+        DataType::UInt32 => narrow!(UInt32Type, u32),
+        DataType::UInt64 => narrow!(UInt64Type, u64),
+        _ => new_null_array(to, from.len()),
+    }
+}
+
+/// A finite double that is infinite as a REAL does not fit.
+fn float_to_real(from: &ArrayRef) -> Float32Array {
+    from.as_primitive::<Float64Type>().unary_opt(|value| {
+        let narrow = value as f32;
+        (narrow.is_finite() || !value.is_finite()).then_some(narrow)
+    })
+}
+
+fn to_text(from: &ArrayRef) -> ArrayRef {
+    let mut builder = StringBuilder::with_capacity(from.len(), from.len() * 24);
+    let mut text = String::new();
+    for row in 0..from.len() {
+        if from.is_null(row) {
+            builder.append_null();
+        } else {
+            text.clear();
+            write_value(&mut text, from, row);
+            builder.append_value(&text);
+        }
+    }
+    Arc::new(builder.finish())
+}
+
+/// Texts without the blanks around them; the same array if there are none.
+fn trimmed(from: &ArrayRef) -> ArrayRef {
+    let texts = from.as_string::<i32>();
+    if texts.iter().flatten().all(|text| text.trim_ascii().len() == text.len()) {
+        return from.clone();
+    }
+    Arc::new(texts.iter().map(|text| text.map(str::trim_ascii)).collect::<StringArray>())
+}
+
+/// The spellings of PostgreSQL: unique prefixes of true, false, yes, no; on, off; 1, 0.
+fn text_to_boolean(texts: &StringArray) -> ArrayRef {
+    let value = |text: &str| match text.to_ascii_lowercase().as_str() {
+        "t" | "tr" | "tru" | "true" | "y" | "ye" | "yes" | "on" | "1" => Some(true),
+        "f" | "fa" | "fal" | "fals" | "false" | "n" | "no" | "of" | "off" | "0" => Some(false),
+        _ => None,
+    };
+    Arc::new(texts.iter().map(|text| text.and_then(value)).collect::<arrow::array::BooleanArray>())
+}

@@ -1,0 +1,86 @@
+//! Scalar functions of DataFusion, with their failures brought down to rows.
+//!
+//! A function refuses a whole batch when one row is bad, and may panic on an odd one. Both end as an error of that row: the batch is bisected
+//! until the row stands alone, and a panic is caught. Results are made canonical, because functions return other spellings of a type
+//! (`Utf8View`, nanoseconds), negative zeros and NaNs of many kinds.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::{Field, FieldRef};
+use datafusion_common::config::ConfigOptions;
+use datafusion_common::{DataFusionError, ScalarValue};
+use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
+use deltic_zset::types;
+
+use super::isolate::isolate;
+use super::value::{Evaluation, Frame, Value};
+use crate::errors::code;
+use crate::{EvalError, Expr, RowErrors};
+
+static CONFIG: LazyLock<Arc<ConfigOptions>> = LazyLock::new(|| Arc::new(ConfigOptions::default()));
+
+/// `function(arguments)`.
+pub(super) fn call(function: &Arc<ScalarUDF>, arguments: &[Expr], return_field: &FieldRef, frame: &Frame<'_>) -> Evaluation {
+    let mut errors = RowErrors::none();
+    let mut values: Vec<Value> = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        let evaluation = argument_value(argument, frame);
+        errors.merge(evaluation.errors);
+        values.push(evaluation.value);
+    }
+    let fields: Vec<FieldRef> =
+        values.iter().map(|value| Arc::new(Field::new("", value.inner().data_type().clone(), true)) as FieldRef).collect();
+    let data_type = types::canonical_type(return_field.data_type()).unwrap_or_else(|| return_field.data_type().clone());
+    let apply = |inputs: &[Value], rows: usize| -> Result<ArrayRef, String> {
+        let arguments = ScalarFunctionArgs {
+            args: inputs.iter().map(columnar).collect::<Result<_, _>>().map_err(|error| text(&error))?,
+            arg_fields: fields.clone(),
+            number_rows: rows,
+            return_field: return_field.clone(),
+            config_options: CONFIG.clone(),
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| function.invoke_with_args(arguments)));
+        let result = result.unwrap_or_else(|panic| Err(DataFusionError::Internal(panic_text(panic.as_ref()))));
+        let array = result.and_then(|result| result.into_array(rows)).map_err(|error| text(&error))?;
+        match array.len() {
+            len if len == rows => types::canonicalize(&array).map_err(|error| error.to_string()),
+            len => Err(format!("{len} values for {rows} rows")),
+        }
+    };
+    // A function without arguments has no rows to cut: it is asked for each row at once.
+    let result = isolate(&values, frame.rows, &data_type, &apply, &|_, message| {
+        EvalError::new(code::FUNCTION, format!("{}: {message}", function.name()))
+    });
+    result.failing_on(errors, frame.rows)
+}
+
+/// Literals keep the spelling of their type: it is what the function asked for.
+fn argument_value(argument: &Expr, frame: &Frame<'_>) -> Evaluation {
+    match argument {
+        Expr::Literal(value) => match value.to_array_of_size(1) {
+            Ok(array) => Evaluation { value: Value::Scalar(array), errors: RowErrors::none() },
+            Err(_) => super::evaluate(argument, frame),
+        },
+        _ => super::evaluate(argument, frame),
+    }
+}
+
+fn columnar(value: &Value) -> Result<ColumnarValue, DataFusionError> {
+    Ok(match value {
+        Value::Array(array) => ColumnarValue::Array(array.clone()),
+        Value::Scalar(array) => ColumnarValue::Scalar(ScalarValue::try_from_array(array, 0)?),
+    })
+}
+
+/// The message without the prefixes that say which layer of DataFusion spoke.
+fn text(error: &DataFusionError) -> String {
+    error.strip_backtrace().lines().next().unwrap_or_default().to_owned()
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    message.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panicked".to_owned())
+}

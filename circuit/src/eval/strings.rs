@@ -1,0 +1,111 @@
+//! Operators on text: `||`, `LIKE`, regular expressions.
+//!
+//! A regular expression costs a hundred microseconds to compile and is nearly always a literal, while a batch may have one row: so compiled ones
+//! are kept per thread, by pattern.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, StringArray};
+use arrow::compute::kernels::comparison;
+use arrow::compute::kernels::concat_elements::concat_elements_dyn;
+use arrow::datatypes::DataType;
+use regex::{Regex, RegexBuilder};
+
+use super::isolate::isolate;
+use super::value::{Evaluation, Value};
+use crate::errors::code;
+use crate::{BinaryOp, EvalError, RowErrors};
+
+/// `left || right`: NULL if either is.
+pub(super) fn concat(left: &Value, right: &Value, rows: usize) -> Evaluation {
+    let data_type = left.inner().data_type();
+    if data_type != right.inner().data_type() || !matches!(data_type, DataType::Utf8 | DataType::Binary) {
+        return super::unsupported("||", &[left, right], rows);
+    }
+    let apply = |inputs: &[Value], rows: usize| {
+        let (left, right) = (inputs[0].clone().into_array(rows), inputs[1].clone().into_array(rows));
+        concat_elements_dyn(&left, &right).map_err(|error| error.to_string())
+    };
+    isolate(&[left.clone(), right.clone()], rows, data_type, &apply, &|_, message| EvalError::new(code::FUNCTION, message))
+}
+
+/// `input LIKE pattern` and its kin.
+pub(super) fn like(input: &Value, pattern: &Value, negated: bool, case_insensitive: bool, rows: usize) -> Evaluation {
+    let apply = |inputs: &[Value], _rows: usize| -> Result<ArrayRef, String> {
+        let result = match (negated, case_insensitive) {
+            (false, false) => comparison::like(&inputs[0], &inputs[1]),
+            (true, false) => comparison::nlike(&inputs[0], &inputs[1]),
+            (false, true) => comparison::ilike(&inputs[0], &inputs[1]),
+            (true, true) => comparison::nilike(&inputs[0], &inputs[1]),
+        };
+        result.map(|array| Arc::new(array) as ArrayRef).map_err(|error| error.to_string())
+    };
+    isolate(&[input.clone(), pattern.clone()], rows, &DataType::Boolean, &apply, &|_, message| {
+        EvalError::new(code::UNSUPPORTED, message)
+    })
+}
+
+/// `left ~ right`, `~*`, `!~`, `!~*`: whether the expression matches anywhere in the text.
+pub(super) fn regex(op: BinaryOp, left: &Value, right: &Value, rows: usize) -> Evaluation {
+    let case_insensitive = matches!(op, BinaryOp::RegexIMatch | BinaryOp::RegexNotIMatch);
+    let negated = matches!(op, BinaryOp::RegexNotMatch | BinaryOp::RegexNotIMatch);
+    let (Some(texts), Some(patterns)) = (left.inner().as_string_opt::<i32>(), right.inner().as_string_opt::<i32>()) else {
+        return super::unsupported(&op.to_string(), &[left, right], rows);
+    };
+    let mut values = BooleanBuilder::with_capacity(rows);
+    let mut errors = RowErrors::none();
+    let mut last: Option<(&str, Result<Regex, String>)> = None;
+    for row in 0..rows {
+        let (Some(text), Some(pattern)) = (value(texts, left.position(row)), value(patterns, right.position(row))) else {
+            values.append_null();
+            continue;
+        };
+        if last.as_ref().is_none_or(|(known, _)| *known != pattern) {
+            last = Some((pattern, compiled(pattern, case_insensitive)));
+        }
+        match &last {
+            Some((_, Ok(regex))) => values.append_value(regex.is_match(text) != negated),
+            Some((_, Err(reason))) => {
+                values.append_null();
+                errors.insert(row, EvalError::new(code::REGEX, format!("invalid regular expression '{pattern}': {reason}")));
+            }
+            None => values.append_null(),
+        }
+    }
+    let values: BooleanArray = values.finish();
+    Evaluation { value: Value::Array(Arc::new(values)), errors }
+}
+
+fn value(array: &StringArray, position: usize) -> Option<&str> {
+    array.is_valid(position).then(|| array.value(position))
+}
+
+/// So many compiled expressions are kept per thread; then all are forgotten, as patterns that come from a column never end.
+const KEPT: usize = 256;
+
+thread_local! {
+    static COMPILED: RefCell<HashMap<(String, bool), Result<Regex, String>>> = RefCell::new(HashMap::new());
+}
+
+fn compiled(pattern: &str, case_insensitive: bool) -> Result<Regex, String> {
+    COMPILED.with_borrow_mut(|kept| {
+        let key = (pattern.to_owned(), case_insensitive);
+        if let Some(known) = kept.get(&key) {
+            return known.clone();
+        }
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        let result = RegexBuilder::new(pattern).case_insensitive(case_insensitive).build().map_err(|error| last_line(&error));
+        kept.insert(key, result.clone());
+        result
+    })
+}
+
+/// The reason without the drawing that points into the pattern.
+fn last_line(error: &regex::Error) -> String {
+    let text = error.to_string();
+    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}

@@ -1,0 +1,99 @@
+//! A Z-set as a map from row to weight.
+
+use std::collections::HashMap;
+
+use arrow::array::new_empty_array;
+use arrow::datatypes::SchemaRef;
+use datafusion_common::ScalarValue;
+use deltic_zset::types::interval_nanos;
+use deltic_zset::{Error, ZBatch};
+
+use crate::CircuitError;
+
+/// The values of one row.
+pub(super) type Row = Vec<ScalarValue>;
+
+/// What two equal rows agree in: the row, with intervals as durations.
+pub(super) fn identity(row: &[ScalarValue]) -> Row {
+    let value = |value: &ScalarValue| match value {
+        ScalarValue::IntervalMonthDayNano(Some(interval)) => {
+            ScalarValue::Decimal128(Some(interval_nanos(interval.months, interval.days, interval.nanoseconds)), 38, 0)
+        }
+        other => other.clone(),
+    };
+    row.iter().map(value).collect()
+}
+
+/// Rows with their weights, none of which is 0.
+#[derive(Clone, Debug)]
+pub(super) struct Relation {
+    pub(super) schema: SchemaRef,
+    /// By [`identity`]; the first of equal rows stands for them.
+    rows: HashMap<Row, (Row, i64)>,
+}
+
+impl Relation {
+    pub(super) fn new(schema: SchemaRef) -> Self {
+        Relation { schema, rows: HashMap::new() }
+    }
+
+    pub(super) fn from_batch(batch: &ZBatch) -> Result<Self, CircuitError> {
+        let mut relation = Relation::new(batch.schema().clone());
+        for row in 0..batch.len() {
+            let values = batch.columns().iter().map(|column| ScalarValue::try_from_array(column, row));
+            let values: Row = values.collect::<Result<_, _>>().map_err(no_array)?;
+            relation.add(values, batch.weight(row))?;
+        }
+        Ok(relation)
+    }
+
+    /// The rows in the order of their text, so that a printed result is always the same.
+    pub(super) fn to_batch(&self) -> Result<ZBatch, CircuitError> {
+        let mut rows: Vec<(&Row, i64)> = self.iter().collect();
+        rows.sort_by_cached_key(|(row, _)| format!("{row:?}"));
+        let column = |index: usize| match rows.is_empty() {
+            true => Ok(new_empty_array(self.schema.field(index).data_type())),
+            false => ScalarValue::iter_to_array(rows.iter().map(|(row, _)| row[index].clone())).map_err(no_array),
+        };
+        let columns = (0..self.schema.fields().len()).map(column).collect::<Result<_, _>>()?;
+        let weights: Vec<i64> = rows.iter().map(|(_, weight)| *weight).collect();
+        Ok(ZBatch::try_new(self.schema.clone(), columns, Some(weights.into()), rows.len())?)
+    }
+
+    pub(super) fn add(&mut self, row: Row, weight: i64) -> Result<(), CircuitError> {
+        let identity = identity(&row);
+        let entry = self.rows.entry(identity.clone()).or_insert((row, 0));
+        entry.1 = entry.1.checked_add(weight).ok_or(Error::WeightOverflow)?;
+        if entry.1 == 0 {
+            self.rows.remove(&identity);
+        }
+        Ok(())
+    }
+
+    pub(super) fn add_all(&mut self, other: &Relation) -> Result<(), CircuitError> {
+        other.iter().try_for_each(|(row, weight)| self.add(row.clone(), weight))
+    }
+
+    pub(super) fn map_weights(&self, weight: impl Fn(i64) -> Option<i64>) -> Result<Relation, CircuitError> {
+        let mut result = Relation::new(self.schema.clone());
+        for (row, old) in self.iter() {
+            result.add(row.clone(), weight(old).ok_or(Error::WeightOverflow)?)?;
+        }
+        Ok(result)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Row, i64)> {
+        self.rows.values().map(|(row, weight)| (row, *weight))
+    }
+
+    /// One row of this relation as a batch.
+    pub(super) fn one_row(schema: SchemaRef, row: Row) -> Result<ZBatch, CircuitError> {
+        let mut relation = Relation::new(schema);
+        relation.add(row, 1)?;
+        relation.to_batch()
+    }
+}
+
+fn no_array(error: datafusion_common::DataFusionError) -> CircuitError {
+    CircuitError::Arrow(arrow::error::ArrowError::ComputeError(error.to_string()))
+}

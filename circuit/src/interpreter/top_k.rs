@@ -1,0 +1,115 @@
+//! Top-k by sorting every partition.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use arrow::datatypes::SchemaRef;
+use datafusion_common::ScalarValue;
+
+use super::relation::{Relation, Row, identity};
+use crate::{CircuitError, SortKey};
+
+/// Which copies of a partition are kept.
+pub(super) struct Bounds {
+    pub(super) offset: u64,
+    pub(super) limit: Option<u64>,
+}
+
+/// The copies `offset .. offset + limit` of each partition in the total order.
+pub(super) fn top_k(
+    input: &Relation,
+    partition: &[usize],
+    order: &[SortKey],
+    bounds: Bounds,
+    with_row_number: bool,
+    schema: SchemaRef,
+) -> Result<Relation, CircuitError> {
+    let mut partitions: HashMap<Row, Vec<(&Row, i64)>> = HashMap::new();
+    for (row, weight) in input.iter().filter(|(_, weight)| *weight > 0) {
+        let key: Row = partition.iter().map(|&column| row[column].clone()).collect();
+        partitions.entry(identity(&key)).or_default().push((row, weight));
+    }
+    let number_type = schema.fields().last().map(|field| field.data_type().clone());
+    let mut result = Relation::new(schema);
+    let (first, end) = (i128::from(bounds.offset), bounds.limit.map(|limit| i128::from(bounds.offset) + i128::from(limit)));
+    for mut rows in partitions.into_values() {
+        rows.sort_by(|left, right| compare(left.0, right.0, order));
+        let mut before = 0i128;
+        for (row, weight) in rows {
+            let after = before + i128::from(weight);
+            let (from, to) = (before.max(first), end.map_or(after, |end| after.min(end)));
+            if from < to && !with_row_number {
+                result.add(row.clone(), (to - from) as i64)?;
+            } else if let Some(number_type) = number_type.as_ref().filter(|_| with_row_number) {
+                for position in from..to {
+                    let number = ScalarValue::UInt64(Some(position as u64 + 1)).cast_to(number_type).map_err(cast_failed)?;
+                    result.add(row.iter().cloned().chain([number]).collect(), 1)?;
+                }
+            }
+            before = after;
+        }
+    }
+    Ok(result)
+}
+
+fn cast_failed(error: datafusion_common::DataFusionError) -> CircuitError {
+    CircuitError::Arrow(arrow::error::ArrowError::ComputeError(error.to_string()))
+}
+
+/// The order keys, then every column ascending with NULLs last.
+fn compare(left: &Row, right: &Row, order: &[SortKey]) -> Ordering {
+    let rest = (0..left.len()).map(|column| SortKey { column, descending: false, nulls_first: false });
+    order
+        .iter()
+        .copied()
+        .chain(rest)
+        .fold(Ordering::Equal, |decided, key| decided.then_with(|| compare_key(&left[key.column], &right[key.column], key)))
+}
+
+fn compare_key(left: &ScalarValue, right: &ScalarValue, key: SortKey) -> Ordering {
+    match (left.is_null(), right.is_null()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => {
+            if key.nulls_first {
+                Ordering::Less
+            } else {
+                Ordering::Greater
+            }
+        }
+        (false, true) => {
+            if key.nulls_first {
+                Ordering::Greater
+            } else {
+                Ordering::Less
+            }
+        }
+        (false, false) => {
+            let ascending = compare_values(left, right);
+            if key.descending { ascending.reverse() } else { ascending }
+        }
+    }
+}
+
+/// The order of two values of one type, neither NULL.
+pub(super) fn compare_values(left: &ScalarValue, right: &ScalarValue) -> Ordering {
+    match (left, right) {
+        // Canonical NaN is the greatest in the total order of floats.
+        (ScalarValue::Float64(Some(left)), ScalarValue::Float64(Some(right))) => left.total_cmp(right),
+        (ScalarValue::Float32(Some(left)), ScalarValue::Float32(Some(right))) => left.total_cmp(right),
+        (ScalarValue::List(_) | ScalarValue::Struct(_), _) => compare_nested(left, right),
+        _ => {
+            let (left, right) = (identity(std::slice::from_ref(left)), identity(std::slice::from_ref(right)));
+            left[0].partial_cmp(&right[0]).unwrap_or(Ordering::Equal)
+        }
+    }
+}
+
+/// Lists and structs element by element, NULLs in them last, as Arrow's comparator.
+fn compare_nested(left: &ScalarValue, right: &ScalarValue) -> Ordering {
+    let options = arrow::compute::SortOptions { descending: false, nulls_first: false };
+    let arrays = left.to_array().and_then(|left| Ok((left, right.to_array()?)));
+    arrays
+        .ok()
+        .and_then(|(left, right)| arrow::array::make_comparator(&left, &right, options).ok())
+        .map_or(Ordering::Equal, |compare| compare(0, 0))
+}
