@@ -23,7 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut changes = db.subscribe(&["per_sensor"])?;
 
     std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..2).map(|seed| (seed, db.clone())).map(|(seed, db)| scope.spawn(move || write(&db, seed))).collect();
+        let writers: Vec<_> =
+            (0..2).map(|seed| (seed, db.clone())).map(|(seed, db)| scope.spawn(move || write(&db, seed))).collect();
         let mut rows_changed = 0;
         while !writers.iter().all(|writer| writer.is_finished()) {
             if let Some(change) = changes.next_timeout(std::time::Duration::from_millis(10)) {
@@ -44,10 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Submits commits, a few ahead of the last one that is known to be done.
 fn write(db: &Database, seed: i64) -> Result<(), deltic::Error> {
-    let schema = Arc::new(Schema::new(vec![
-        Field::new("sensor", DataType::Int64, true),
-        Field::new("value", DataType::Int64, true),
-    ]));
+    let schema =
+        Arc::new(Schema::new(vec![Field::new("sensor", DataType::Int64, true), Field::new("value", DataType::Int64, true)]));
     let mut pending = VecDeque::new();
     for commit in 0..COMMITS {
         let sensors: Int64Array = (0..ROWS).map(|row| (row * 7 + seed) % 50).collect();

@@ -7,6 +7,7 @@
 //! place in a total order of *epochs*, keeps the contents of tables and views, and sends the epoch to the workers; pinned
 //! timely workers run the circuits of all views and report what changed.
 
+pub mod check;
 mod config;
 mod contents;
 mod coordinator;

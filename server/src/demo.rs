@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use arrow::array::Array;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use deltic::{Change, Config, Database, Pending, ViewDelta};
 use deltic_nexmark::{Batch, Events, STREAMS};

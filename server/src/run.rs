@@ -73,7 +73,7 @@ pub(crate) fn execute(
         if let Err(error) = print_outcome(outcome, printer, out) {
             failed = Some(error);
             // Any error stops the session; this one is not shown.
-            return Err(std::io::Error::other("output").into());
+            return Err(arrow::error::ArrowError::ComputeError("output".into()).into());
         }
         if let Some(text) = text {
             eprintln!("{text}: {:.3} ms", elapsed.as_secs_f64() * 1e3);

@@ -93,6 +93,12 @@ pub struct Query {
     pub(crate) position: Position,
 }
 
+impl std::fmt::Display for Query {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.ast.fmt(f)
+    }
+}
+
 /// `CREATE TABLE` or `CREATE STREAM`.
 #[derive(Clone, Debug)]
 pub struct CreateTable {

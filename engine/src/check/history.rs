@@ -99,7 +99,7 @@ pub(super) fn rows_to_batch(schema: &SchemaRef, rows: &[Row]) -> crate::Result<Z
         .map(|column| ScalarValue::iter_to_array(rows.iter().map(|row| row[column].clone())))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| crate::Error::internal(format!("check: rows do not fit their schema: {error}")))?;
-    let columns = columns.iter().map(deltic_zset::canonicalize).collect::<Result<Vec<_>, _>>()?;
+    let columns = columns.iter().map(deltic_zset::types::canonicalize).collect::<Result<Vec<_>, _>>()?;
     Ok(ZBatch::try_new(schema.clone(), columns, None, rows.len())?)
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use deltic_circuit::interpreter;
 use deltic_zset::ZBatch;
 
-use super::history::{Change, History, InputRelation, Model, Row, quoted, rows_to_batch, weighted_rows};
+use super::history::{Change, History, Model, Row, quoted, rows_to_batch, weighted_rows};
 use super::{BatchOracle, OracleInput, Setup, ViewUnderCheck};
 use crate::{Config, Database, Error, Result, Subscription};
 
