@@ -63,7 +63,6 @@ impl ZBatch {
         let mut open: Vec<u32> = (0..self.len() as u32).collect();
         let (mut rows, mut proposed, mut equal) = (Vec::new(), Vec::new(), Vec::new());
         while !open.is_empty() {
-            table.clear();
             rows.clear();
             proposed.clear();
             for row in open.drain(..) {
@@ -75,6 +74,7 @@ impl ZBatch {
                 }
             }
             equal_pairs(self.columns(), &rows, self.columns(), &proposed, &null_equal, &mut equal);
+            table.clear();
             open.extend(rows.iter().zip(&equal).filter(|(_, equal)| !**equal).map(|(row, _)| *row));
         }
         leaders
@@ -92,34 +92,34 @@ impl ZBatch {
 
 /// For each hash the first row that had it: open addressing, a load of at most one half.
 struct FirstOfHash {
-    /// Hash and row; the row is [`FirstOfHash::EMPTY`] where nothing is.
-    slots: Vec<(u64, u32)>,
+    /// The high half of the hash, and the number of the row plus one; zero where nothing is.
+    slots: Vec<u64>,
 }
 
 impl FirstOfHash {
-    const EMPTY: u32 = u32::MAX;
-
     fn with_capacity(rows: usize) -> Self {
-        FirstOfHash { slots: vec![(0, Self::EMPTY); (2 * rows).next_power_of_two()] }
+        FirstOfHash { slots: vec![0; (2 * rows).next_power_of_two()] }
     }
 
     fn clear(&mut self) {
-        self.slots.fill((0, Self::EMPTY));
+        self.slots.fill(0);
     }
 
-    /// The first row with `hash`: `row` itself, if there was none.
+    /// The first row with a hash like `hash`: `row` itself, if there was none. The low half of the hash tells only the place, so
+    /// hashes that are alike are not always equal.
     #[inline]
     fn first(&mut self, hash: u64, row: u32) -> u32 {
+        const HIGH: u64 = 0xffff_ffff << 32;
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
             let slot = &mut self.slots[at];
-            if slot.1 == Self::EMPTY {
-                *slot = (hash, row);
+            if *slot == 0 {
+                *slot = hash & HIGH | u64::from(row + 1);
                 return row;
             }
-            if slot.0 == hash {
-                return slot.1;
+            if (*slot ^ hash) & HIGH == 0 {
+                return *slot as u32 - 1;
             }
             at = (at + 1) & mask;
         }

@@ -6,11 +6,10 @@
 //! all their slots, read the slots and ask for all the rows, compare the rows. So 64 misses overlap.
 //!
 //! Memory: the row (8 bytes for header and hash, the key, the payload) and 13 to 26 bytes of slots. Measured with a key of two
-//! `Int64` and two words of payload: 57 bytes per group at one million.
+//! `Int64` and two words of payload: 56 bytes per group at one million; with a `Utf8` of 25 bytes instead: 85.
 //!
 //! No batch pays for the whole table:
-//! - A full slot array is followed by one of twice the size, which each upserted key fills with eight more of the old slots. Until
-//!   that is done both are searched.
+//! - A full slot array is followed by one of twice the size, which each upserted key fills with four more of the old slots.
 //! - Rows lie one after another in a buffer that grows without being copied ([`memory`](crate::memory)), so a group is known by a
 //!   number that stays the same until it is removed.
 //! - Removed long strings leave holes in the arena. When they are more than half of it, each batch and each removal moves the
@@ -225,7 +224,7 @@ impl GroupTable {
         for (first, hashes) in (0..).step_by(GROUP).zip(hashes.chunks(GROUP)) {
             self.slots.make_room(hashes.len());
             self.compact(hashes.len());
-            self.prefetch_rows(hashes, &mut starts);
+            self.prefetch_group(keys, hashes, &mut starts);
             for (index, (hash, start)) in hashes.iter().zip(starts).enumerate() {
                 groups.push(self.upsert_key(keys, first + index, *hash as u32, start));
             }
@@ -250,7 +249,7 @@ impl GroupTable {
         groups.reserve(hashes.len());
         let mut starts = [0; GROUP];
         for (first, hashes) in (0..).step_by(GROUP).zip(hashes.chunks(GROUP)) {
-            self.prefetch_rows(hashes, &mut starts);
+            self.prefetch_group(keys, hashes, &mut starts);
             for (index, (hash, start)) in hashes.iter().zip(starts).enumerate() {
                 let hash = *hash as u32;
                 let equal = |group| keys.equal(first + index, hash, self.rows.row(group), &self.arena);
@@ -261,15 +260,22 @@ impl GroupTable {
 
     /// Asks for the slots of all `hashes`, then for the rows that are in them; `starts` are where to search on.
     #[inline(always)]
-    fn prefetch_rows(&self, hashes: &[u64], starts: &mut [usize; GROUP]) {
+    fn prefetch_group<K: Keys>(&self, keys: &K, hashes: &[u64], starts: &mut [usize; GROUP]) {
         for hash in hashes {
             self.slots.prefetch(*hash as u32);
         }
-        for (hash, start) in hashes.iter().zip(starts) {
-            let (at, candidate) = self.slots.candidate(*hash as u32);
+        let mut candidates = [Self::NONE; GROUP];
+        for ((hash, start), candidate) in hashes.iter().zip(starts).zip(&mut candidates) {
+            let (at, found) = self.slots.candidate(*hash as u32);
             *start = at;
-            if let Some(group) = candidate {
-                self.rows.prefetch(group);
+            if let Some(row) = found {
+                self.rows.prefetch(row);
+                *candidate = row;
+            }
+        }
+        if K::IN_ARENA {
+            for row in candidates.into_iter().filter(|row| *row != Self::NONE) {
+                keys.prefetch(self.rows.row(row), &self.arena);
             }
         }
     }

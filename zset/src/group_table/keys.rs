@@ -4,12 +4,18 @@
 
 use super::arena::Arena;
 use crate::layout::{INLINE_BYTES, PRESENT, RowSource, string_length};
+use crate::memory::prefetch;
 use crate::{EncodedRows, RowLayout};
 
 /// The keys of a batch.
 pub(super) trait Keys {
+    /// Whether a part of the keys is in the arena.
+    const IN_ARENA: bool = false;
     /// Whether key `key`, with this hash, is the key of `row`.
     fn equal(&self, key: usize, hash: u32, row: &[u64], arena: &Arena) -> bool;
+    /// Asks for what of `row`, which is in the cache, is in the arena.
+    #[inline(always)]
+    fn prefetch(&self, _row: &[u64], _arena: &Arena) {}
     /// Makes `row` one of key `key`, with this hash.
     fn store(&self, key: usize, hash: u32, row: &mut [u64], arena: &mut Arena);
 }
@@ -85,12 +91,15 @@ pub(super) struct StringKeys<'a> {
 
 impl StringKeys<'_> {
     /// The first words of the string cells, counted.
+    #[inline(always)]
     fn string_cells(&self) -> impl Iterator<Item = (usize, usize)> {
         (self.layout.fixed_words()..self.layout.words()).step_by(2).enumerate()
     }
 }
 
 impl Keys for StringKeys<'_> {
+    const IN_ARENA: bool = true;
+
     #[inline(always)]
     fn equal(&self, key: usize, hash: u32, row: &[u64], arena: &Arena) -> bool {
         let key = self.rows.row(key);
@@ -98,15 +107,31 @@ impl Keys for StringKeys<'_> {
         if row[0] != with_hash(key[0], hash) || row[1..fixed] != key[1..fixed] {
             return false;
         }
-        self.string_cells().all(|(string, word)| {
+        for (string, word) in self.string_cells() {
             let length = string_length(key[word]);
-            row[word] == key[word]
+            let equal = row[word] == key[word]
                 && if length <= INLINE_BYTES {
                     row[word + 1] == key[word + 1]
                 } else {
                     arena.get(row[word + 1], length) == self.rows.long_string(string, key[word + 1], length)
-                }
-        })
+                };
+            if !equal {
+                return false;
+            }
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, row: &[u64], arena: &Arena) {
+        for (_, word) in self.string_cells() {
+            let length = string_length(row[word]);
+            if length > INLINE_BYTES {
+                let string = arena.get(row[word + 1], length);
+                prefetch(&string[0]);
+                prefetch(&string[length.min(64) - 1]);
+            }
+        }
     }
 
     fn store(&self, key: usize, hash: u32, row: &mut [u64], arena: &mut Arena) {

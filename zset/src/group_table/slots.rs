@@ -4,8 +4,9 @@
 //! given by its low bits, so a slot array can be moved to one of another size without a look at the rows.
 //!
 //! Growing is incremental. The full array becomes the `old` one and is copied to the new one a few slots at a time, from the
-//! front. It is never changed but for removals, so it is right at any moment for every row that was there when the growth began;
-//! rows that came later are in the new one only. What has been copied is in both: hence a removal must look at both.
+//! front, and always up to an empty slot. Rows with one home or neighbouring ones are in one run of full slots, so a row whose home
+//! is before the border is in the new array; one whose home is behind it is in the old one, or in the new one if it came later.
+//! The old array is never changed but for removals.
 
 use crate::memory::{Pages, prefetch};
 
@@ -14,7 +15,7 @@ const FIRST_SLOTS: usize = 128;
 const COPIED_AT_ONCE: usize = 4096;
 /// Old slots copied per key that may be inserted. The array is twice as large as before and five eighths full when it grows
 /// again, so at least five eighths of the old size are inserted meanwhile: two per key would be enough.
-const COPIED_PER_KEY: usize = 8;
+const COPIED_PER_KEY: usize = 4;
 /// What a removal leaves in the old array, where searches must go on past it.
 const REMOVED: u64 = 1 << 32;
 
@@ -22,8 +23,23 @@ pub(super) struct Slots {
     current: Pages<u64>,
     /// Slots of `current` in use.
     used: usize,
-    /// The array before the last growth, while it is copied, and how much of it has been.
-    old: Option<(Pages<u64>, usize)>,
+    /// The array before the last growth, while it is copied.
+    old: Option<Old>,
+}
+
+struct Old {
+    slots: Pages<u64>,
+    /// Slots before this one have been copied; the last of them is empty.
+    border: usize,
+}
+
+impl Old {
+    /// Where a row with `hash` is to be searched for in here, if it is not in the new array.
+    #[inline(always)]
+    fn home(&self, hash: u32) -> Option<usize> {
+        let home = hash as usize & (self.slots.len() - 1);
+        (home >= self.border).then_some(home)
+    }
 }
 
 #[inline(always)]
@@ -47,7 +63,7 @@ impl Slots {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.current.memory_bytes() + self.old.as_ref().map_or(0, |(old, _)| old.memory_bytes())
+        self.current.memory_bytes() + self.old.as_ref().map_or(0, |old| old.slots.memory_bytes())
     }
 
     /// Sees to it that `keys` more keys can be inserted.
@@ -57,7 +73,7 @@ impl Slots {
             self.copy(keys * COPIED_PER_KEY);
         }
         // What is still to be copied counts as well: it may take a slot each.
-        let waiting = self.old.as_ref().map_or(0, |(old, copied)| old.len() - copied);
+        let waiting = self.old.as_ref().map_or(0, |old| old.slots.len() - old.border);
         if self.used + waiting + keys > self.current.len() / 8 * 5 {
             self.grow(keys);
         }
@@ -71,7 +87,7 @@ impl Slots {
             self.current = Pages::zeroed(2 * old.len());
             let at_once = old.len() <= COPIED_AT_ONCE;
             self.used = 0;
-            self.old = Some((old, 0));
+            self.old = Some(Old { slots: old, border: 0 });
             if at_once {
                 self.copy(usize::MAX);
             } else {
@@ -80,12 +96,16 @@ impl Slots {
         }
     }
 
-    /// Copies up to `slots` more of the old slots.
-    fn copy(&mut self, slots: usize) {
-        let Some((old, copied)) = &mut self.old else { return };
-        let end = old.len().min(copied.saturating_add(slots));
+    /// Copies about `count` more of the old slots.
+    fn copy(&mut self, count: usize) {
+        let Some(old) = &mut self.old else { return };
+        let full = old.slots.len();
+        let mut end = full.min(old.border.saturating_add(count));
+        while end < full && old.slots[end - 1] != 0 {
+            end += 1;
+        }
         let mask = self.current.len() - 1;
-        for slot in &old[*copied..end] {
+        for slot in &old.slots[old.border..end] {
             if *slot as u32 == 0 {
                 continue;
             }
@@ -96,8 +116,8 @@ impl Slots {
             self.current[at] = *slot;
             self.used += 1;
         }
-        *copied = end;
-        if end == old.len() {
+        old.border = end;
+        if end == full {
             self.old = None;
         }
     }
@@ -105,21 +125,24 @@ impl Slots {
     #[inline(always)]
     pub(super) fn prefetch(&self, hash: u32) {
         prefetch(&self.current[hash as usize & (self.current.len() - 1)]);
-        if let Some((old, _)) = &self.old {
-            prefetch(&old[hash as usize & (old.len() - 1)]);
+        if let Some(old) = &self.old
+            && let Some(home) = old.home(hash)
+        {
+            prefetch(&old.slots[home]);
         }
     }
 
     /// Where a search for `hash` may start, and the first row that has the hash.
     #[inline(always)]
     pub(super) fn candidate(&self, hash: u32) -> (usize, Option<u32>) {
-        let at = first_of(&self.current, hash);
-        let found = self.current[at];
-        if found != 0 {
-            return (at, Some(row_in(found)));
+        let at = first_of(&self.current, hash, hash as usize & (self.current.len() - 1));
+        let mut found = self.current[at];
+        if found == 0
+            && let Some(old) = &self.old
+            && let Some(home) = old.home(hash)
+        {
+            found = old.slots[first_of(&old.slots, hash, home)];
         }
-        let Some((old, _)) = &self.old else { return (at, None) };
-        let found = old[first_of(old, hash)];
         (at, (found != 0).then(|| row_in(found)))
     }
 
@@ -131,10 +154,12 @@ impl Slots {
             Ok(row) => return Ok(row),
             Err(vacancy) => vacancy,
         };
-        match &self.old {
-            None => Err(vacancy),
-            Some((old, _)) => search(old, hash, hash as usize & (old.len() - 1), &equal).map_err(|_| vacancy),
+        if let Some(old) = &self.old
+            && let Some(home) = old.home(hash)
+        {
+            return search(&old.slots, hash, home, &equal).map_err(|_| vacancy);
         }
+        Err(vacancy)
     }
 
     /// Puts a row into the slot that [`Slots::find`] gave.
@@ -147,10 +172,10 @@ impl Slots {
 
     /// Removes a row, which must be there.
     pub(super) fn remove(&mut self, hash: u32, row: u32) {
-        if let Some((old, _)) = &mut self.old
-            && let Some(at) = position(old, hash, row)
+        if let Some(old) = &mut self.old
+            && let Some(at) = position(&old.slots, hash, row)
         {
-            old[at] = REMOVED;
+            old.slots[at] = REMOVED;
         }
         if let Some(at) = position(&self.current, hash, row) {
             self.close_gap(at);
@@ -179,11 +204,11 @@ impl Slots {
     }
 }
 
-/// The first slot, from the home of `hash`, that has the hash or is empty.
+/// The first slot, from `home` on, that has the hash or is empty.
 #[inline(always)]
-fn first_of(slots: &[u64], hash: u32) -> usize {
+fn first_of(slots: &[u64], hash: u32, home: usize) -> usize {
     let mask = slots.len() - 1;
-    let mut at = hash as usize & mask;
+    let mut at = home;
     while slots[at] != 0 && !has_hash(slots[at], hash) {
         at = (at + 1) & mask;
     }

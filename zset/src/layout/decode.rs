@@ -57,6 +57,7 @@ pub(super) fn column(fixed_words: usize, cell: &Cell, data_type: &DataType, rows
         }
         Kind::Utf8 => {
             let (offsets, values) = strings(fixed_words, cell, rows);
+            debug_assert!(StringArray::try_new(offsets.clone(), values.clone(), nulls.clone()).is_ok());
             // SAFETY: the cell is of a `Utf8` column, so each of its strings is UTF-8, and the offsets separate the strings.
             Arc::new(unsafe { StringArray::new_unchecked(offsets, values, nulls) })
         }
