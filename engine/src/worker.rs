@@ -119,6 +119,8 @@ struct Shift<'a> {
     dataflows: Vec<(Arc<str>, Dataflow)>,
     /// The dataflows that each relation is pushed into.
     readers: HashMap<Arc<str>, Vec<usize>>,
+    /// The epoch that the dataflows take rows of.
+    next_epoch: u64,
     open: OpenEpochs,
     /// While no epoch is open.
     idle: Spin,
@@ -134,6 +136,7 @@ impl<'a> Shift<'a> {
             registry: Registry::default(),
             dataflows: Vec::new(),
             readers: HashMap::new(),
+            next_epoch: 0,
             open: OpenEpochs::default(),
             idle: Spin::new(),
             busy: Spin::new(),
@@ -207,13 +210,22 @@ impl<'a> Shift<'a> {
 
     fn begin(&mut self, epoch: u64, deltas: Vec<(Arc<str>, ZBatch)>) {
         self.open.borrow_mut().push_back(OpenEpoch { epoch, parts: Vec::new() });
+        if epoch > self.next_epoch {
+            // Epochs that no view reads are left out: without this, the rows would be pushed into the first of them.
+            self.advance_to(epoch);
+        }
         for (relation, delta) in deltas {
             for &reader in self.readers.get(&relation).map_or(&[][..], Vec::as_slice) {
                 self.dataflows[reader].1.push(&relation, delta.clone());
             }
         }
+        self.advance_to(epoch + 1);
+    }
+
+    fn advance_to(&mut self, epoch: u64) {
+        self.next_epoch = epoch;
         for (_, dataflow) in &mut self.dataflows {
-            dataflow.advance_to(epoch + 1);
+            dataflow.advance_to(epoch);
         }
     }
 

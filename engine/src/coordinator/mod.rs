@@ -230,3 +230,6 @@ enum Next {
     Nothing,
     Gone,
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use deltic_circuit::CircuitRef;
 use deltic_zset::ZBatch;
 
 use crate::contents::ContentsSnapshot;
-use crate::error::{Error, Result, code};
+use crate::error::{Error, Result};
 use crate::ingest::Grant;
 use crate::source::Source;
 use crate::spin;
@@ -108,8 +108,8 @@ impl Handle {
         spin::receive(answer).unwrap_or_else(|| Err(self.ended()))
     }
 
-    /// Why the coordinator ended.
+    /// Why the coordinator ended; for who has seen one of its channels close. The reason may come a moment after that.
     pub(crate) fn ended(&self) -> Error {
-        self.ended.get().cloned().unwrap_or_else(|| Error::new(code::CLOSED, "the database is closed"))
+        self.ended.wait().clone()
     }
 }

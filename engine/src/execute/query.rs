@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use deltic_circuit::{BinaryOp, Circuit, Expr, NodeId, Operator};
 use deltic_operators::run_once;
-use deltic_sql::{Name, Query, plan_query};
+use deltic_sql::{Name, PlannedQuery, Query, plan_query};
 use deltic_zset::ZBatch;
 
 use super::presentation::{copies, sorted};
@@ -22,9 +23,17 @@ use crate::worker::panic_message;
 /// Runs a query and returns its rows in the order it asks for.
 pub(crate) fn query(session: &Session, query: &Query) -> Result<Rows> {
     let planned = plan_query(&session.database.names().catalog, query)?;
+    let rows = run(session, &planned)?;
+    Ok(Rows { schema: rows.schema().clone(), batches: vec![rows.to_record_batch()?] })
+}
+
+/// The rows of a planned query as the user sees them: copies spelled out, in order, without the columns that are there for the order only.
+pub(crate) fn run(session: &Session, planned: &PlannedQuery) -> Result<ZBatch> {
     let rows = evaluate(&session.database, session.transaction.as_ref(), &planned.circuit)?;
     let rows = copies(&sorted(rows, &planned.order)?)?;
-    Ok(Rows { schema: rows.schema().clone(), batches: vec![rows.to_record_batch()?] })
+    let shown: Vec<usize> = (0..rows.columns().len() - planned.hidden).collect();
+    let schema = Arc::new(rows.schema().project(&shown)?);
+    Ok(rows.project(&shown, schema))
 }
 
 /// The rows of `circuit` over the last complete epoch, with the changes of `transaction` laid over its tables.

@@ -183,7 +183,7 @@ fn circuit_text(circuit: &Circuit, format: ExplainFormat) -> String {
 }
 
 fn strings(values: impl Iterator<Item = String>) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(values))
+    Arc::new(values.map(Some).collect::<StringArray>())
 }
 
 fn optional(values: impl Iterator<Item = Option<String>>) -> ArrayRef {

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use deltic_circuit::Properties;
-use deltic_sql::{Relation, RelationKind};
+use deltic_sql::{Catalog, Created, Statement};
 use proptest::prelude::*;
 
 use super::*;
@@ -22,23 +21,14 @@ fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, false), Field::new("v", DataType::Utf8, true)]))
 }
 
-fn table(primary_key: Option<Vec<usize>>) -> Arc<Source> {
-    let relation = Relation {
-        name: "t".into(),
-        kind: RelationKind::Table,
-        schema: schema(),
-        primary_key,
-        defaults: vec![None, None],
-        max_lengths: vec![None, None],
-        sql: String::new(),
-        query: None,
-        circuit: None,
-        logical_plan: String::new(),
-        order: Vec::new(),
-        depends_on: Vec::new(),
-        properties: Properties::default(),
-    };
-    Source::new(Arc::new(relation), &Config::in_memory())
+fn table(keyed: bool) -> Arc<Source> {
+    let key = if keyed { ", PRIMARY KEY (k)" } else { "" };
+    let parsed = deltic_sql::parse(&format!("CREATE TABLE t (k BIGINT NOT NULL, v VARCHAR{key})")).unwrap();
+    let Statement::CreateTable(create) = &parsed[0].statement else { panic!("not a table") };
+    match Catalog::new().create_table(create).unwrap() {
+        Created::New(relation) => Source::new(relation, &Config::in_memory()),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn batch(rows: &[(Row, i64)]) -> ZBatch {
@@ -82,7 +72,7 @@ fn model(before: &HashMap<Row, i64>, keyed: bool, commit: &[Vec<(Row, i64)>]) ->
 }
 
 fn check(keyed: bool, commits: &[Vec<Vec<(Row, i64)>>]) {
-    let source = table(keyed.then(|| vec![0]));
+    let source = table(keyed);
     let mut contents = Contents::new(schema(), source.lookup_key());
     let mut expected = HashMap::new();
     for commit in commits {
@@ -128,7 +118,7 @@ fn row(key: i64, value: &str) -> Row {
 
 #[test]
 fn the_last_row_of_a_key_wins() {
-    let source = table(Some(vec![0]));
+    let source = table(true);
     let contents = Contents::new(schema(), vec![0]);
     let changes = [batch(&[(row(1, "a"), 1), (row(1, "b"), 1), (row(2, "c"), 1)])];
     let delta = seal(&source, &changes, || Ok(contents.snapshot())).unwrap();
@@ -137,7 +127,7 @@ fn the_last_row_of_a_key_wins() {
 
 #[test]
 fn inserting_what_is_there_changes_nothing() {
-    let source = table(Some(vec![0]));
+    let source = table(true);
     let mut contents = Contents::new(schema(), vec![0]);
     contents.push(batch(&[(row(1, "a"), 1)])).unwrap();
     let delta = seal(&source, &[batch(&[(row(1, "a"), 1)])], || contents.folded()).unwrap();
@@ -146,7 +136,7 @@ fn inserting_what_is_there_changes_nothing() {
 
 #[test]
 fn the_message_names_table_and_row() {
-    let source = table(None);
+    let source = table(false);
     let mut contents = Contents::new(schema(), vec![0, 1]);
     let error = seal(&source, &[batch(&[(row(7, "x"), -1)])], || contents.folded()).unwrap_err();
     assert_eq!(error.code(), "DT4005");

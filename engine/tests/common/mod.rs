@@ -10,24 +10,24 @@ use arrow::util::display::array_value_to_string;
 use deltic::{Config, Database, Subscription};
 
 /// A database with `workers` workers that are not pinned (the tests run beside each other).
-pub fn database(workers: usize) -> Database {
+pub(crate) fn database(workers: usize) -> Database {
     Database::open(Config::in_memory().workers(workers).pin_workers(false)).unwrap()
 }
 
 /// The rows of a query as text, `a|b|c`, sorted.
-pub fn rows(db: &Database, sql: &str) -> Vec<String> {
+pub(crate) fn rows(db: &Database, sql: &str) -> Vec<String> {
     let mut rows = ordered_rows(db, sql);
     rows.sort();
     rows
 }
 
 /// The rows of a query as text, in the order of the query.
-pub fn ordered_rows(db: &Database, sql: &str) -> Vec<String> {
+pub(crate) fn ordered_rows(db: &Database, sql: &str) -> Vec<String> {
     db.query(sql).unwrap_or_else(|error| panic!("{sql}: {error}")).iter().flat_map(texts).collect()
 }
 
 /// Each row as text.
-pub fn texts(batch: &RecordBatch) -> Vec<String> {
+pub(crate) fn texts(batch: &RecordBatch) -> Vec<String> {
     (0..batch.num_rows()).map(|row| text(batch.columns(), row)).collect()
 }
 
@@ -37,14 +37,14 @@ fn text(columns: &[ArrayRef], row: usize) -> String {
 }
 
 /// Rows of two BIGINT columns `k` and `v`.
-pub fn pairs(pairs: &[(i64, i64)]) -> RecordBatch {
+pub(crate) fn pairs(pairs: &[(i64, i64)]) -> RecordBatch {
     let column = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
     let (keys, values) = pairs.iter().copied().unzip();
     RecordBatch::try_from_iter([("k", column(keys)), ("v", column(values))]).unwrap()
 }
 
 /// The sum of the changes of `view` that a subscription has ready.
-pub fn drain(subscription: &mut Subscription, view: &str, sum: &mut HashMap<String, i64>) {
+pub(crate) fn drain(subscription: &mut Subscription, view: &str, sum: &mut HashMap<String, i64>) {
     while let Some(change) = subscription.try_next() {
         for delta in change.unwrap().deltas.iter().filter(|delta| delta.view == view) {
             for (row, text) in texts(&delta.rows).into_iter().enumerate() {
@@ -57,7 +57,7 @@ pub fn drain(subscription: &mut Subscription, view: &str, sum: &mut HashMap<Stri
 }
 
 /// A Z-set as sorted rows with copies.
-pub fn copies(sum: &HashMap<String, i64>) -> Vec<String> {
+pub(crate) fn copies(sum: &HashMap<String, i64>) -> Vec<String> {
     let mut rows: Vec<String> = sum
         .iter()
         .flat_map(|(row, &weight)| {
@@ -70,7 +70,7 @@ pub fn copies(sum: &HashMap<String, i64>) -> Vec<String> {
 }
 
 /// Fails the process if `body` does not return in time, so that a hang is a failure and not a stuck build.
-pub fn within<T: Send + 'static>(time: Duration, body: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) fn within<T: Send + 'static>(time: Duration, body: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, answer) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
         let _ = done.send(body());

@@ -14,7 +14,7 @@ use deltic_sql::{Copy, CopyDirection, CopySource, Name, RelationKind, plan_query
 use deltic_zset::ZBatch;
 
 use super::presentation::{copies, sorted};
-use super::query::{evaluate, read_relation};
+use super::query::{read_relation, run};
 use crate::error::{Error, Result, code};
 use crate::outcome::Outcome;
 use crate::session::Session;
@@ -41,22 +41,19 @@ fn file_error(copy: &Copy, problem: impl std::fmt::Display) -> Error {
 fn copy_to(session: &Session, copy: &Copy) -> Result<u64> {
     let names = session.database.names();
     let rows = match &copy.source {
-        CopySource::Query(query) => {
-            let planned = plan_query(&names.catalog, query)?;
-            sorted(evaluate(&session.database, session.transaction.as_ref(), &planned.circuit)?, &planned.order)?
-        }
+        CopySource::Query(query) => run(session, &plan_query(&names.catalog, query)?)?,
         CopySource::Relation(name) => {
             let relation = names.catalog.resolve(name)?;
             match (&relation.kind, &relation.query) {
-                (RelationKind::View, Some(query)) => {
-                    let planned = plan_query(&names.catalog, query)?;
-                    evaluate(&session.database, session.transaction.as_ref(), &planned.circuit)?
+                (RelationKind::View, Some(query)) => run(session, &plan_query(&names.catalog, query)?)?,
+                _ => {
+                    let rows = read_relation(&session.database, session.transaction.as_ref(), &relation.name)?;
+                    copies(&sorted(rows, &relation.order)?)?
                 }
-                _ => sorted(read_relation(&session.database, session.transaction.as_ref(), &relation.name)?, &relation.order)?,
             }
         }
     };
-    let rows = project(copies(&rows)?, &copy.columns)?;
+    let rows = project(rows, &copy.columns)?;
     write::write(copy, &rows.to_record_batch()?).map_err(|error| file_error(copy, error.message()))?;
     Ok(rows.len() as u64)
 }
