@@ -17,31 +17,47 @@ use crate::source::{Source, SourceKind};
 
 /// Where the current rows of a table are found.
 pub(crate) trait CurrentRows {
-    /// The rows whose key is that of a row of `keys` (which are all different), each once.
-    fn lookup(&self, keys: &[ArrayRef]) -> Result<ZBatch>;
+    /// The rows whose key is that of a row of `keys` (which are all different).
+    fn lookup(&self, keys: &[ArrayRef]) -> Result<Found>;
+}
+
+/// Current rows, each once.
+pub(crate) struct Found {
+    rows: ZBatch,
+    /// Which of the keys each row has, if that is known.
+    keys: Option<Vec<u32>>,
 }
 
 impl CurrentRows for ContentsSnapshot {
-    fn lookup(&self, keys: &[ArrayRef]) -> Result<ZBatch> {
-        ContentsSnapshot::lookup(self, keys)
+    fn lookup(&self, keys: &[ArrayRef]) -> Result<Found> {
+        Ok(Found { rows: ContentsSnapshot::lookup(self, keys)?, keys: None })
     }
 }
 
 impl CurrentRows for &Arrangement {
-    fn lookup(&self, keys: &[ArrayRef]) -> Result<ZBatch> {
+    fn lookup(&self, keys: &[ArrayRef]) -> Result<Found> {
         let rows = keys.first().map_or(0, |column| column.len());
         let mut hashes = Vec::with_capacity(rows);
         hash::hash_columns(keys, rows, &mut hashes);
         let mut matches = Matches::default();
         self.probe(keys, &hashes, &vec![true; keys.len()], &mut matches);
         if matches.is_empty() {
-            return Ok(ZBatch::empty(self.schema().clone()));
+            return Ok(Found { rows: ZBatch::empty(self.schema().clone()), keys: Some(Vec::new()) });
         }
         let all: Vec<usize> = (0..self.schema().fields().len()).collect();
         let weights = matches.weights().to_vec().into();
         let found = ZBatch::new(self.schema().clone(), matches.columns(&all)?, Some(weights), matches.len());
-        Ok(found.consolidate()?)
+        if one_row_per_key(&matches, rows) {
+            return Ok(Found { rows: found, keys: Some(matches.probe_rows().to_vec()) });
+        }
+        Ok(Found { rows: found.consolidate()?, keys: None })
     }
+}
+
+/// Whether what was found needs no consolidation, because no two entries have one key: nothing there was changed lately.
+fn one_row_per_key(matches: &Matches, keys: usize) -> bool {
+    let mut seen = vec![false; keys];
+    matches.probe_rows().iter().all(|&key| !std::mem::replace(&mut seen[key as usize], true))
 }
 
 /// The delta of `source` under `changes`, in parts. `current` gives its rows as they are; it is asked only if they matter.
@@ -78,7 +94,7 @@ fn seal_multiset<C: CurrentRows>(
     let negative: BooleanArray = (0..delta.len()).map(|row| Some(delta.weight(row) < 0)).collect();
     let deleted = delta.filter(&negative)?;
     if !deleted.is_empty() {
-        let there = current()?.lookup(deleted.columns())?;
+        let there = current()?.lookup(deleted.columns())?.rows;
         let left = ZBatch::concat(&source.schema, &[there, deleted])?.consolidate()?;
         if let Some(row) = (0..left.len()).find(|&row| left.weight(row) < 0) {
             return Err(missing(source, &left, row));
@@ -100,14 +116,17 @@ enum Holder {
 fn seal_keyed(source: &Source, key: &[usize], changes: ZBatch, current: &impl CurrentRows) -> Result<Vec<ZBatch>> {
     let key_columns: Vec<ArrayRef> = key.iter().map(|&column| changes.column(column).clone()).collect();
     let mut keys = Keys::of(&key_columns, changes.len())?;
-    let existing = current.lookup(&keys.distinct(&key_columns)?)?;
+    let Found { rows: existing, keys: found_keys } = current.lookup(&keys.distinct(&key_columns)?)?;
     let insert_only = changes.weights().is_none_or(|weights| weights.iter().all(|&weight| weight > 0));
     if insert_only && existing.is_empty() && keys.count == changes.len() {
         return Ok(vec![changes.with_weights(None)]);
     }
     let mut holders = vec![Holder::Nobody; keys.count];
-    let existing_keys: Vec<ArrayRef> = key.iter().map(|&column| existing.column(column).clone()).collect();
-    for (row, group) in keys.find(&existing_keys, existing.len()).into_iter().enumerate() {
+    let groups = match found_keys {
+        Some(found) => found.into_iter().map(|key| keys.groups[keys.first[key as usize] as usize]).collect(),
+        None => keys.find(&key.iter().map(|&column| existing.column(column).clone()).collect::<Vec<_>>(), existing.len()),
+    };
+    for (row, group) in groups.into_iter().enumerate() {
         holders[group as usize] = Holder::Existing(row as u32);
     }
     let before = holders.clone();
@@ -131,26 +150,32 @@ fn seal_keyed(source: &Source, key: &[usize], changes: ZBatch, current: &impl Cu
     replaced(&changes, &existing, &before, &holders)
 }
 
-/// The delta from the holders before to the holders after a commit.
+/// The delta from the holders before to the holders after a commit: rows gone, rows come.
 fn replaced(changes: &ZBatch, existing: &ZBatch, before: &[Holder], after: &[Holder]) -> Result<Vec<ZBatch>> {
     let (mut gone, mut come) = (Vec::new(), Vec::new());
-    for (before, after) in before.iter().zip(after).filter(|(before, after)| before != after) {
-        if let Holder::Existing(row) = before {
-            gone.push(*row);
+    let (mut old, mut new) = (Vec::new(), Vec::new());
+    for holders in before.iter().zip(after) {
+        match holders {
+            (Holder::Existing(before), Holder::New(after)) => {
+                old.push(*before);
+                new.push(*after);
+            }
+            (Holder::Existing(before), Holder::Nobody) => gone.push(*before),
+            (Holder::Nobody, Holder::New(after)) => come.push(*after),
+            (_, Holder::Existing(_)) | (Holder::Nobody | Holder::New(_), _) => {}
         }
-        if let Holder::New(row) = after {
-            come.push(*row);
-        }
+    }
+    let mut equal = Vec::new();
+    let null_equal = vec![true; changes.columns().len()];
+    equality::equal_pairs(existing.columns(), &old, changes.columns(), &new, &null_equal, &mut equal);
+    // A row replaced by itself is no change.
+    for (pair, _) in equal.iter().enumerate().filter(|(_, equal)| !**equal) {
+        gone.push(old[pair]);
+        come.push(new[pair]);
     }
     let gone = existing.take(&UInt32Array::from(gone))?.negate()?;
     let come = changes.take(&UInt32Array::from(come))?.with_weights(None);
-    let delta = match (gone.is_empty(), come.is_empty()) {
-        (true, _) => come,
-        (_, true) => gone,
-        // A row replaced by itself is no change.
-        (false, false) => ZBatch::concat(changes.schema(), &[gone, come])?.consolidate()?,
-    };
-    Ok(if delta.is_empty() { Vec::new() } else { vec![delta] })
+    Ok([gone, come].into_iter().filter(|part| !part.is_empty()).collect())
 }
 
 fn same_row(left: &ZBatch, left_row: u32, right: &ZBatch, right_row: u32) -> bool {
