@@ -46,7 +46,12 @@ impl ZBatch {
         }
         for (column, field) in columns.iter().zip(schema.fields()) {
             if column.data_type() != field.data_type() {
-                return Err(Error::Shape(format!("column {} is {}, not {}", field.name(), column.data_type(), field.data_type())));
+                return Err(Error::Shape(format!(
+                    "column {} is {}, not {}",
+                    field.name(),
+                    column.data_type(),
+                    field.data_type()
+                )));
             }
             if column.len() != rows {
                 return Err(Error::Shape(format!("column {} has {} rows, not {rows}", field.name(), column.len())));
@@ -148,9 +153,7 @@ impl ZBatch {
     pub fn negate(&self) -> Result<Self> {
         let weights = match &self.weights {
             None => vec![-1i64; self.rows],
-            Some(weights) => {
-                weights.iter().map(|w| w.checked_neg()).collect::<Option<Vec<_>>>().ok_or(Error::WeightOverflow)?
-            }
+            Some(weights) => weights.iter().map(|w| w.checked_neg()).collect::<Option<Vec<_>>>().ok_or(Error::WeightOverflow)?,
         };
         Ok(self.clone().with_weights(Some(weights.into())))
     }
