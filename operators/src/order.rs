@@ -67,7 +67,7 @@ impl OrderBytes {
 }
 
 /// Intervals as the nanoseconds they last.
-fn durations(column: &ArrayRef) -> ArrayRef {
+pub(crate) fn durations(column: &ArrayRef) -> ArrayRef {
     let intervals = column.as_primitive::<IntervalMonthDayNanoType>();
     let nanos: Decimal128Array = intervals.unary(|interval| interval_nanos(interval.months, interval.days, interval.nanoseconds));
     Arc::new(nanos.with_data_type(DataType::Decimal128(38, 0)))

@@ -14,6 +14,7 @@ use deltic_zset::{ZBatch, types};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::order::durations;
 use crate::{EpochOperator, Output};
 
 /// A row: values and weight.
@@ -62,14 +63,26 @@ pub(crate) fn circuit(operator: Operator, inputs: &[SchemaRef], output: &SchemaR
     Circuit { output: NodeId(nodes.len() - 1), nodes }
 }
 
-/// A Z-set as text rows with weights, for comparison.
+/// A Z-set as text rows with weights, for comparison. Equal intervals have one text.
 pub(crate) fn rows_of(batch: &ZBatch) -> HashMap<String, i64> {
+    let batch = &spelled(batch);
     let mut rows = HashMap::new();
     for row in 0..batch.len() {
         *rows.entry(render_row(batch, row)).or_insert(0) += batch.weight(row);
     }
     rows.retain(|_, weight| *weight != 0);
     rows
+}
+
+/// The same rows with intervals as durations.
+fn spelled(batch: &ZBatch) -> ZBatch {
+    let columns = batch.columns().iter().map(|column| match column.data_type() {
+        DataType::Interval(_) => durations(column),
+        _ => column.clone(),
+    });
+    let columns: Vec<ArrayRef> = columns.collect();
+    let types: Vec<DataType> = columns.iter().map(|column| column.data_type().clone()).collect();
+    ZBatch::new(schema(&types), columns, batch.weights().cloned(), batch.len())
 }
 
 /// Drives an operator and keeps the sums of what went in and came out.

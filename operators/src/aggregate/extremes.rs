@@ -7,10 +7,10 @@
 //! Values of up to eight bytes are kept as [order-preserving words](super::ordered_word), others as
 //! [order-preserving bytes](crate::order::OrderBytes).
 //!
-//! The payload of a group has [`Extremes::WORDS`] words: the number of entries in the index, whether there is an extreme,
-//! the minimum and the maximum as of the last [`Extremes::settle`]. For bytes the latter two are places in a slab plus one.
-//! Settling never overwrites a place: the saved payload of a touched group still leads to the old extremes until
-//! [`Extremes::forget`].
+//! The payload of a group has [`Extremes::WORDS`] words: the number of entries in the index, flags, the minimum and the maximum. A
+//! value that appears can only widen them; one that disappears makes them [`STALE`] if it was one of them, and only then
+//! [`Extremes::settle`] asks the index. For bytes the extremes are places in a slab plus one. Settling never overwrites a place:
+//! the saved payload of a touched group still leads to the old extremes until [`Extremes::forget`].
 
 use std::collections::HashMap;
 use std::ops::Bound;
@@ -43,9 +43,13 @@ impl End {
 }
 
 const LIVE: usize = 0;
-const PRESENT: usize = 1;
+const FLAGS: usize = 1;
 const MIN: usize = 2;
 const MAX: usize = 3;
+/// Flag: there is an extreme.
+const PRESENT: u64 = 1;
+/// Flag: a value that was an extreme disappeared.
+const STALE: u64 = 2;
 
 /// The least and the greatest value of each group.
 pub(super) struct Extremes {
@@ -64,7 +68,7 @@ struct ByteValues {
     order: OrderBytes,
     /// Absent if the input is append-only.
     index: Option<OrderedIndex<(u32, Bytes), ()>>,
-    /// The extremes of append-only groups since the last settling.
+    /// The least and the greatest value that appeared since the last settling.
     pending: HashMap<u32, (Bytes, Bytes)>,
     slab: Vec<Bytes>,
     free: Vec<u64>,
@@ -108,39 +112,56 @@ impl Extremes {
                     Some(index) => {
                         let mut changes = Vec::with_capacity(words.len());
                         contribution.for_each(|group, row, weight| changes.push(((group, words[row]), weight)));
-                        update(index, changes, table, at);
+                        update(index, changes, |(group, word), transition| {
+                            let payload = &mut table.payload_mut(*group)[at..at + 4];
+                            transition.count(payload);
+                            match transition {
+                                Transition { shown: 1, .. } => widen(payload, *word),
+                                Transition { shown: -1, .. } if payload[MIN] == *word || payload[MAX] == *word => {
+                                    payload[FLAGS] |= STALE
+                                }
+                                _ => {}
+                            }
+                        });
                     }
                     None => contribution.for_each(|group, row, _| widen(&mut table.payload_mut(group)[at..at + 4], words[row])),
                 }
             }
             Values::Bytes(bytes) => {
                 let rows = bytes.order.encode(std::slice::from_ref(values));
-                match &mut bytes.index {
+                let ByteValues { index, pending, slab, .. } = bytes;
+                match index {
                     Some(index) => {
                         let mut changes = Vec::with_capacity(rows.num_rows());
                         contribution.for_each(|group, row, weight| changes.push(((group, rows.row(row).data().into()), weight)));
-                        update(index, changes, table, at);
+                        update(index, changes, |(group, value), transition| {
+                            let payload = &mut table.payload_mut(*group)[at..at + 4];
+                            transition.count(payload);
+                            match transition.shown {
+                                1 => widen_bytes(pending, *group, value),
+                                -1 if is_extreme(pending, slab, *group, payload, value) => payload[FLAGS] |= STALE,
+                                _ => {}
+                            }
+                        });
                     }
-                    None => contribution.for_each(|group, row, _| widen_bytes(&mut bytes.pending, group, rows.row(row).data())),
+                    None => contribution.for_each(|group, row, _| widen_bytes(pending, group, rows.row(row).data())),
                 }
             }
         }
     }
 
-    /// Writes the extremes of `groups` into their payloads.
+    /// Brings the extremes of `groups` in their payloads up to date.
     pub(super) fn settle(&mut self, table: &mut GroupTable, groups: &[u32], at: usize) {
-        match &mut self.values {
-            Values::Words(None) => {}
-            Values::Words(Some(index)) => {
-                for &group in groups {
+        for &group in groups {
+            let payload = &mut table.payload_mut(group)[at..at + 4];
+            match &mut self.values {
+                Values::Words(Some(index)) if payload[FLAGS] & STALE != 0 => {
                     let ends = ends(index, (group, 0), (group, u64::MAX));
-                    let [present, min, max] = ends.map_or([0; 3], |(min, max)| [1, min.1, max.1]);
-                    let payload = &mut table.payload_mut(group)[at..at + 4];
-                    (payload[PRESENT], payload[MIN], payload[MAX]) = (present, min, max);
+                    let [flags, min, max] = ends.map_or([0; 3], |(min, max)| [PRESENT, min.1, max.1]);
+                    (payload[FLAGS], payload[MIN], payload[MAX]) = (flags, min, max);
                 }
-            }
-            Values::Bytes(bytes) => {
-                groups.iter().for_each(|&group| bytes.settle(&mut table.payload_mut(group)[at..at + 4], group))
+                Values::Words(_) => {}
+                Values::Bytes(bytes) => bytes.settle(payload, group),
             }
         }
     }
@@ -160,7 +181,7 @@ impl Extremes {
         let words: Vec<u64> = payloads.clone().map(|payload| payload[at + end.word()]).collect();
         match &self.values {
             Values::Words(_) => {
-                let valid: NullBuffer = payloads.map(|payload| payload[at + PRESENT] != 0).collect();
+                let valid: NullBuffer = payloads.map(|payload| payload[at + FLAGS] & PRESENT != 0).collect();
                 ordered_word::decode(&words, (valid.null_count() > 0).then_some(valid), &self.data_type)
             }
             Values::Bytes(bytes) => bytes.column(&words, &self.data_type),
@@ -184,18 +205,31 @@ impl Extremes {
     }
 }
 
-/// Applies changes to an index and counts the entries of their groups.
+/// What a change did to an entry of the index: +1, -1 or 0 for its being there, and for its having a positive weight.
+struct Transition {
+    live: isize,
+    shown: i8,
+}
+
+impl Transition {
+    /// Counts the entry of a group.
+    fn count(&self, payload: &mut [u64]) {
+        payload[LIVE] = payload[LIVE].wrapping_add_signed(self.live as i64);
+    }
+}
+
+/// Applies changes to an index and tells what became of their entries.
 fn update<V: Ord + Clone>(
     index: &mut OrderedIndex<(u32, V), ()>,
     mut changes: Vec<((u32, V), i64)>,
-    table: &mut GroupTable,
-    at: usize,
+    mut observe: impl FnMut(&(u32, V), Transition),
 ) {
     changes.sort_unstable_by(|left, right| left.0.cmp(&right.0));
     index.update_sorted(changes, |key, before, after| {
-        if (before == 0) != (after == 0) {
-            let live = &mut table.payload_mut(key.0)[at + LIVE];
-            *live = live.wrapping_add_signed(if before == 0 { 1 } else { -1 });
+        let live = isize::from(after != 0) - isize::from(before != 0);
+        let shown = i8::from(after > 0) - i8::from(before > 0);
+        if live != 0 || shown != 0 {
+            observe(key, Transition { live, shown });
         }
     });
 }
@@ -209,12 +243,20 @@ fn ends<K: Ord + Clone>(index: &OrderedIndex<K, ()>, from: K, to: K) -> Option<(
 }
 
 fn widen(payload: &mut [u64], word: u64) {
-    if payload[PRESENT] == 0 {
-        (payload[LIVE], payload[PRESENT], payload[MIN], payload[MAX]) = (1, 1, word, word);
+    if payload[FLAGS] & PRESENT == 0 {
+        payload[FLAGS] |= PRESENT;
+        (payload[MIN], payload[MAX]) = (word, word);
     } else {
         payload[MIN] = payload[MIN].min(word);
         payload[MAX] = payload[MAX].max(word);
     }
+}
+
+/// Whether `value` is an extreme of its group, or would be one after settling.
+fn is_extreme(pending: &HashMap<u32, (Bytes, Bytes)>, slab: &[Bytes], group: u32, payload: &[u64], value: &[u8]) -> bool {
+    let settled =
+        [payload[MIN], payload[MAX]].into_iter().filter(|&place| place != 0).any(|place| *slab[place as usize - 1] == *value);
+    settled || pending.get(&group).is_some_and(|(min, max)| **min == *value || **max == *value)
 }
 
 fn widen_bytes(pending: &mut HashMap<u32, (Bytes, Bytes)>, group: u32, value: &[u8]) {
@@ -228,27 +270,22 @@ fn widen_bytes(pending: &mut HashMap<u32, (Bytes, Bytes)>, group: u32, value: &[
 
 impl ByteValues {
     fn settle(&mut self, payload: &mut [u64], group: u32) {
-        let (min, max) = match &self.index {
-            Some(index) => match ends(index, (group, Box::default()), (group + 1, Box::default())) {
-                Some((min, max)) => (min.1.clone(), max.1.clone()),
-                None => {
-                    self.retired.extend([payload[MIN], payload[MAX]].into_iter().filter(|&place| place != 0));
-                    payload[PRESENT..].fill(0);
-                    return;
-                }
-            },
-            None => match self.pending.remove(&group) {
-                Some(extremes) => extremes,
-                None => return,
-            },
+        let appeared = self.pending.remove(&group);
+        let stale = payload[FLAGS] & STALE != 0;
+        let extremes = match &self.index {
+            Some(index) if stale => {
+                ends(index, (group, Box::default()), (group + 1, Box::default())).map(|(min, max)| (min.1.clone(), max.1.clone()))
+            }
+            _ => appeared,
         };
-        let append_only = self.index.is_none();
-        if append_only {
-            payload[LIVE] = 1;
+        if let Some((min, max)) = extremes {
+            payload[FLAGS] = PRESENT;
+            self.exchange(&mut payload[MIN], min, |new, old| stale || new < old);
+            self.exchange(&mut payload[MAX], max, |new, old| stale || new > old);
+        } else if stale {
+            self.retired.extend([payload[MIN], payload[MAX]].into_iter().filter(|&place| place != 0));
+            payload[FLAGS..].fill(0);
         }
-        payload[PRESENT] = 1;
-        self.exchange(&mut payload[MIN], min, |new, old| !append_only || new < old);
-        self.exchange(&mut payload[MAX], max, |new, old| !append_only || new > old);
     }
 
     /// Puts `value` in the place of what `word` leads to, if it is another one and `better`.

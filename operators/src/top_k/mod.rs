@@ -63,8 +63,8 @@ impl TopK {
             keys: KeyEncoder::try_new(input, partition, order)?,
             window: Window { offset: position(*offset), end, numbered: *with_row_number },
             rows: Rows::new(),
-            // Far more than any row has copies, and so little that 2^32 such rows could be counted.
-            cap: end.unwrap_or(0).max(i64::from(i32::MAX)),
+            // More copies than rows have, and so few that billions of such rows can be counted.
+            cap: end.unwrap_or(0).clamp(i64::from(i32::MAX), 1 << 61),
             uncut: BTreeMap::new(),
             pending: Vec::new(),
             key_bytes: 0,
@@ -89,30 +89,57 @@ impl TopK {
     fn apply(&mut self, changes: &[(RowKey, i128)], negative: &mut Vec<Change>) -> Vec<Change> {
         let mut applied = Vec::with_capacity(changes.len());
         for (key, change) in changes {
-            let cut = |weight: i128| weight.clamp(0, i128::from(self.cap)) as i64;
-            let before = self.uncut.get(key).copied().unwrap_or_else(|| i128::from(self.rows.weight(key)));
-            let after = before + change;
-            let delta = cut(after) - cut(before);
-            if i128::from(cut(after)) != after {
-                self.uncut.insert(key.clone(), after);
-            } else if i128::from(cut(before)) != before {
-                self.uncut.remove(key);
+            let delta = match i64::try_from(*change) {
+                Ok(change) if self.uncut.is_empty() => self.apply_plain(key, change, negative),
+                _ => self.apply_cut(key, *change, negative),
+            };
+            if delta != 0 {
+                applied.push((key.clone(), delta));
             }
-            if (before < 0) != (after < 0) {
-                negative.push((key.clone(), if after < 0 { 1 } else { -1 }));
-            }
-            if delta == 0 {
-                continue;
-            }
-            let (old, new) = self.rows.update(key.clone(), delta);
-            if old == 0 {
-                self.key_bytes += key.memory_bytes();
-            } else if new == 0 {
-                self.key_bytes -= key.memory_bytes();
-            }
-            applied.push((key.clone(), delta));
         }
         applied
+    }
+
+    /// Applies a change in one descent, while no row has a weight that must be cut. Returns by how much the weight in the index grew.
+    fn apply_plain(&mut self, key: &RowKey, change: i64, negative: &mut Vec<Change>) -> i64 {
+        if !(-self.cap..=self.cap).contains(&change) {
+            return self.apply_cut(key, i128::from(change), negative);
+        }
+        let (_, after) = self.update(key, change);
+        if (0..=self.cap).contains(&after) {
+            return change;
+        }
+        self.update(key, -change);
+        self.apply_cut(key, i128::from(change), negative)
+    }
+
+    fn apply_cut(&mut self, key: &RowKey, change: i128, negative: &mut Vec<Change>) -> i64 {
+        let cap = i128::from(self.cap);
+        let before = self.uncut.get(key).copied().unwrap_or_else(|| i128::from(self.rows.weight(key)));
+        let after = before + change;
+        if (0..=cap).contains(&after) {
+            self.uncut.remove(key);
+        } else {
+            self.uncut.insert(key.clone(), after);
+        }
+        if (before < 0) != (after < 0) {
+            negative.push((key.clone(), if after < 0 { 1 } else { -1 }));
+        }
+        let delta = (after.clamp(0, cap) - before.clamp(0, cap)) as i64;
+        if delta != 0 {
+            self.update(key, delta);
+        }
+        delta
+    }
+
+    fn update(&mut self, key: &RowKey, delta: i64) -> (i64, i64) {
+        let (before, after) = self.rows.update(key.clone(), delta);
+        if before == 0 {
+            self.key_bytes += key.memory_bytes();
+        } else if after == 0 {
+            self.key_bytes -= key.memory_bytes();
+        }
+        (before, after)
     }
 
     /// The delta of the output as a batch.
@@ -168,6 +195,9 @@ impl EpochOperator for TopK {
         for changes in changes.chunk_by(|(left, _), (right, _)| left.same_partition(right)) {
             let before = self.window.borders(&self.rows, &changes[0].0);
             let applied = self.apply(changes, &mut negative);
+            if before.are_before(&changes[0].0) {
+                continue;
+            }
             self.window.delta(&self.rows, &applied, &before, &mut shown);
         }
         Output::of(self.batch(&shown), self.errors(&negative))

@@ -34,11 +34,19 @@ pub(super) type Change = (RowKey, i64);
 /// A changed row of the output: key, row number (0 if there is none), weight.
 pub(super) type Shown = (RowKey, i64, i64);
 
-/// Where the borders of a partition are.
+/// The rows at the borders of a partition, if it reaches them.
 #[derive(Clone, Debug)]
 pub(super) struct Borders {
+    /// Not asked for if nothing is skipped.
     offset: Option<RowKey>,
     end: Option<RowKey>,
+}
+
+impl Borders {
+    /// Whether `row` is behind the last row that can be shown.
+    pub(super) fn are_before(&self, row: &RowKey) -> bool {
+        self.end.as_ref().is_some_and(|end| end < row)
+    }
 }
 
 impl Window {
@@ -49,7 +57,7 @@ impl Window {
             let (key, _) = rows.select_from(&start, position)?;
             row.same_partition(key).then(|| key.clone())
         };
-        Borders { offset: at(self.offset), end: self.end.and_then(at) }
+        Borders { offset: if self.offset > 0 { at(self.offset) } else { None }, end: self.end.and_then(at) }
     }
 
     /// Whether `position` is before the end.
@@ -63,7 +71,12 @@ impl Window {
         let now = self.borders(rows, first);
         let offset_border = earlier(&before.offset, &now.offset);
         if self.numbered {
-            self.numbered_delta(rows, changes, offset_border, shown);
+            match offset_border {
+                Some(border) => self.numbered_delta(rows, changes, border.max(first), shown),
+                None if self.offset == 0 => self.numbered_delta(rows, changes, first, shown),
+                // The partition did not reach the offset and does not: nothing was shown and nothing is.
+                None => {}
+            }
             return;
         }
         let mut moved: Vec<Change> = Vec::new();
@@ -85,10 +98,9 @@ impl Window {
         }
     }
 
-    fn numbered_delta(&self, rows: &Rows, changes: &[Change], border: Option<&RowKey>, shown: &mut Vec<Shown>) {
-        // No row at the offset, neither before nor now: nothing was shown and nothing is.
-        let (Some(border), Some((first, _)), Some((last, _))) = (border, changes.first(), changes.last()) else { return };
-        walk(rows, changes, border.max(first), |key, old, new| {
+    fn numbered_delta(&self, rows: &Rows, changes: &[Change], start: &RowKey, shown: &mut Vec<Shown>) {
+        let Some((last, _)) = changes.last() else { return };
+        walk(rows, changes, start, |key, old, new| {
             let settled = old.start == new.start && key > last;
             if settled || !(self.before_end(old.start) || self.before_end(new.start)) {
                 return ControlFlow::Break(());
