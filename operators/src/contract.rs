@@ -1,6 +1,6 @@
 //! What an operator promises, checked at every call in debug builds.
 //!
-//! The wrapper checks that batches fit the schemas of their ports, that epochs are closed in order, that an operator with state does not
+//! The wrapper checks that batches fit the schemas of their ports, that epochs are closed in order (unless there is no state that could tell), that an operator with state does not
 //! emit a row twice in one delta, and that no row of a relation that is a set of groups ends with a negative number of copies. The
 //! last one needs the integral of the output, so it is checked for the first [`TRACKED_ROWS`] rows and not beyond.
 
@@ -34,8 +34,7 @@ mod debug {
 
     /// `operator` under check. `inputs` are the schemas of its ports.
     pub(crate) fn checked(operator: Box<dyn EpochOperator>, node: &Node, inputs: Vec<SchemaRef>) -> Box<dyn EpochOperator> {
-        let stateless =
-            matches!(node.operator, Operator::MapFilter { .. } | Operator::Union | Operator::Negate | Operator::Index { .. });
+        let stateless = matches!(node.operator, Operator::MapFilter { .. } | Operator::Union | Operator::Negate);
         let groups = matches!(node.operator, Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. });
         Box::new(Contract {
             operator,
@@ -43,7 +42,7 @@ mod debug {
             inputs,
             schema: node.schema.clone(),
             closed: None,
-            may_reopen: stateless,
+            stateless,
             consolidated: groups,
             integral: groups.then(HashMap::new),
         })
@@ -55,8 +54,8 @@ mod debug {
         inputs: Vec<SchemaRef>,
         schema: SchemaRef,
         closed: Option<u64>,
-        /// Whether an epoch may be closed once per batch.
-        may_reopen: bool,
+        /// Whether epochs may be closed in any order, and once per batch.
+        stateless: bool,
         consolidated: bool,
         /// Weight by row hash; none if it is not checked, or not any more.
         integral: Option<HashMap<u64, i64>>,
@@ -107,7 +106,7 @@ mod debug {
         }
 
         fn close(&mut self, epoch: u64) -> Output {
-            let in_order = self.closed.is_none_or(|closed| closed < epoch || (self.may_reopen && closed == epoch));
+            let in_order = self.stateless || self.closed.is_none_or(|closed| closed < epoch);
             assert!(in_order, "{}: epoch {epoch} is closed after {:?}", self.label, self.closed);
             self.closed = Some(epoch);
             let output = self.operator.close(epoch);
