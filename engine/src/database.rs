@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use deltic_sql::Parsed;
 use deltic_zset::ZBatch;
 
 use crate::config::Config;
@@ -94,11 +93,6 @@ impl Database {
     /// The first error, with line and column in `sql`. The statements before it stay executed.
     pub fn execute(&self, sql: &str) -> Result<Vec<Outcome>> {
         self.session().execute(sql)
-    }
-
-    /// Executes a statement that is parsed already.
-    pub(crate) fn execute_parsed(&self, parsed: &Parsed) -> Result<Outcome> {
-        self.session().execute_parsed(parsed)
     }
 
     /// Runs one query and returns its rows: those of one epoch, for all relations that it reads.

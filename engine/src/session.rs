@@ -70,7 +70,7 @@ impl Session {
         }
     }
 
-    pub(crate) fn execute_parsed(&mut self, parsed: &Parsed) -> Result<Outcome> {
+    fn execute_parsed(&mut self, parsed: &Parsed) -> Result<Outcome> {
         self.run(&parsed.statement).map_err(|error| error.at(parsed.span.line, parsed.span.column))
     }
 

@@ -16,7 +16,10 @@ fn changed(outcome: &Outcome) -> u64 {
 #[test]
 fn a_transaction_sees_its_own_changes() {
     let db = database(2);
-    db.execute("CREATE TABLE a (k BIGINT, v BIGINT); CREATE TABLE b (k BIGINT PRIMARY KEY, v BIGINT); INSERT INTO b VALUES (1, 1)").unwrap();
+    db.execute(
+        "CREATE TABLE a (k BIGINT, v BIGINT); CREATE TABLE b (k BIGINT PRIMARY KEY, v BIGINT); INSERT INTO b VALUES (1, 1)",
+    )
+    .unwrap();
     let mut session = db.session();
     let outcomes = session
         .execute(

@@ -115,7 +115,8 @@ fn errors_are_kept_beside_the_view_and_taken_back() {
     for workers in [1, 2, 4] {
         let db = tables(workers);
         db.execute("INSERT INTO t VALUES (1, 0), (2, 5)").unwrap();
-        db.execute("CREATE MATERIALIZED VIEW q AS SELECT k, 10 / v AS r FROM t; CREATE MATERIALIZED VIEW qq AS SELECT r FROM q").unwrap();
+        db.execute("CREATE MATERIALIZED VIEW q AS SELECT k, 10 / v AS r FROM t; CREATE MATERIALIZED VIEW qq AS SELECT r FROM q")
+            .unwrap();
         assert_eq!(rows(&db, "SELECT * FROM q"), ["2|2"]);
         for view in ["q", "qq"] {
             assert_eq!(rows(&db, &format!("SHOW ERRORS FOR {view}")).len(), 1, "{view}");
@@ -153,7 +154,12 @@ fn dropping_frees_and_names_can_be_used_again() {
             insert(0);
             let changes = db.subscribe(&["joined"]).unwrap();
             let stats = db.stats().unwrap();
-            assert!(stats.relations.iter().any(|relation| relation.name == "sums" && relation.operators.iter().any(|o| o.rows >= 20_000)));
+            assert!(
+                stats
+                    .relations
+                    .iter()
+                    .any(|relation| relation.name == "sums" && relation.operators.iter().any(|o| o.rows >= 20_000))
+            );
             assert_eq!(db.execute("DROP MATERIALIZED VIEW sums").unwrap_err().code(), "DT1007");
             db.execute("DROP MATERIALIZED VIEW sums CASCADE; DROP MATERIALIZED VIEW joined").unwrap();
             assert_eq!(changes.last().unwrap().unwrap_err().code(), "DT4012");

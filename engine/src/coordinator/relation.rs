@@ -20,7 +20,7 @@ pub(super) struct Relation {
 pub(super) enum Kind {
     Table { source: Arc<Source>, contents: Contents },
     Stream { source: Arc<Source> },
-    View(View),
+    View(Box<View>),
 }
 
 /// A materialized view.
@@ -54,7 +54,7 @@ impl Relation {
             .unwrap_or_else(|| (0..schema.fields().len()).collect());
         let contents = Contents::new(schema.clone(), key);
         let errors = Contents::new(error_schema(), (0..error_schema().fields().len()).collect());
-        Relation { name, kind: Kind::View(View { circuit, schema, contents, errors }), changes: 0 }
+        Relation { name, kind: Kind::View(Box::new(View { circuit, schema, contents, errors })), changes: 0 }
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {
@@ -74,7 +74,8 @@ impl Relation {
     /// The contents; a stream has none.
     pub(super) fn contents(&self) -> Option<&Contents> {
         match &self.kind {
-            Kind::Table { contents, .. } | Kind::View(View { contents, .. }) => Some(contents),
+            Kind::Table { contents, .. } => Some(contents),
+            Kind::View(view) => Some(&view.contents),
             Kind::Stream { .. } => None,
         }
     }

@@ -28,8 +28,7 @@ fn a_panic_of_a_worker_is_told_to_everybody() {
     for workers in [1, 3] {
         let config = Config::in_memory().workers(workers).pin_workers(false);
         let (handle, thread) = start(config, Arc::new(AtomicU64::new(0))).unwrap();
-        let empty_commit =
-            |reply| Request::Commit(Commit { changes: Vec::new(), grants: Vec::new(), reply });
+        let empty_commit = |reply| Request::Commit(Commit { changes: Vec::new(), grants: Vec::new(), reply });
         assert_eq!(handle.ask(empty_commit).unwrap(), 1);
 
         let definitions = vec![Definition::CreateView(broken_view())];
