@@ -120,6 +120,10 @@ impl Scope<'_> {
         }
         let (left_type, right_type) = (left.data_type(), right.data_type());
         match op.result_type(&left_type, &right_type) {
+            // Numbers are rounded to the declared type once, by the operator itself.
+            Some(result) if op.is_arithmetic() && result.is_numeric() && wanted.is_numeric() => {
+                Ok(Expr::binary_typed(op, left, right, wanted))
+            }
             Some(result) => Ok(Expr::binary_typed(op, left, right, result).cast(wanted)),
             None => {
                 let message = format!("the operator {} is not defined for {left_type} and {right_type}", binary.op);

@@ -110,6 +110,6 @@ fn plan_name(plan: &LogicalPlan) -> String {
 }
 
 /// An expression or node that the circuit refuses: its types do not go together.
-fn circuit_error(error: &CircuitError) -> SqlError {
+pub(crate) fn circuit_error(error: &CircuitError) -> SqlError {
     SqlError::nowhere(Code::Type, error.to_string())
 }

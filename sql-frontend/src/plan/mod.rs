@@ -28,7 +28,7 @@ use sqlparser::ast;
 
 use crate::catalog::{Catalog, Relation};
 use crate::error::{Code, Position};
-use crate::lower::{Lowered, lower};
+use crate::lower::{Lowered, circuit_error, lower};
 use crate::statement::Query;
 use crate::{SqlError, stack};
 use context::Context;
@@ -63,7 +63,7 @@ fn plan(catalog: &Catalog, query: &Query) -> Result<PlannedQuery, SqlError> {
     let Lowered { builder, output, order, hidden, plan } = bound.lower(query)?;
     let mut names: Vec<String> = bound.names;
     names.extend((0..hidden).map(|index| format!("__order_{index}")));
-    let circuit = builder.finish(output, Some(&names)).map_err(|error| internal(&error, query.position))?;
+    let circuit = builder.finish(output, Some(&names)).map_err(|error| circuit_error(&error).or_at(query.position))?;
     Ok(PlannedQuery { circuit, hidden, order, logical_plan: plan.display_indent().to_string(), relations: bound.relations })
 }
 

@@ -9,7 +9,7 @@ use super::{bind, constant::select, length::check_length, stack, validate};
 use crate::SqlError;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{Code, Position};
-use crate::lower::{Lowered, fold};
+use crate::lower::{Lowered, circuit_error, fold};
 use crate::statement::{Delete, Insert, Name, Query, Update};
 use crate::suggest::did_you_mean;
 
@@ -19,7 +19,7 @@ use crate::suggest::did_you_mean;
 /// # Errors
 /// If the statement is wrong, or its target is a view.
 pub fn plan_insert(catalog: &Catalog, insert: &Insert) -> Result<Circuit, SqlError> {
-    stack::deep(|| insert_rows(catalog, insert))?
+    stack::deep(|| insert_rows(catalog, insert))?.map_err(|error| error.or_at(insert.table.position))
 }
 
 /// The rows that `update` changes: the columns of the old row, then those of the new one.
@@ -27,7 +27,7 @@ pub fn plan_insert(catalog: &Catalog, insert: &Insert) -> Result<Circuit, SqlErr
 /// # Errors
 /// If the statement is wrong, or its target is not a table.
 pub fn plan_update(catalog: &Catalog, update: &Update) -> Result<Circuit, SqlError> {
-    stack::deep(|| updated_rows(catalog, update))?
+    stack::deep(|| updated_rows(catalog, update))?.map_err(|error| error.or_at(update.table.position))
 }
 
 /// The rows that `delete` takes away.
@@ -35,7 +35,7 @@ pub fn plan_update(catalog: &Catalog, update: &Update) -> Result<Circuit, SqlErr
 /// # Errors
 /// If the statement is wrong, or its target is not a table.
 pub fn plan_delete(catalog: &Catalog, delete: &Delete) -> Result<Circuit, SqlError> {
-    stack::deep(|| deleted_rows(catalog, delete))?
+    stack::deep(|| deleted_rows(catalog, delete))?.map_err(|error| error.or_at(delete.table.position))
 }
 
 fn insert_rows(catalog: &Catalog, insert: &Insert) -> Result<Circuit, SqlError> {
@@ -242,7 +242,6 @@ fn finish(
         projections.push((name, value(index, &column)?));
     }
     let names: Vec<String> = projections.iter().map(|(name, _)| name.clone()).collect();
-    let built = |error: deltic_circuit::CircuitError| super::internal(&error, Position::default());
-    let output: NodeId = builder.map_filter(output, vec![], projections).map_err(built)?;
-    builder.finish(output, Some(&names)).map_err(built)
+    let output: NodeId = builder.map_filter(output, vec![], projections).map_err(|error| circuit_error(&error))?;
+    builder.finish(output, Some(&names)).map_err(|error| circuit_error(&error))
 }

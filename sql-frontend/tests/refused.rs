@@ -1,0 +1,101 @@
+//! What planning refuses: by its name, with a code and a place. The list is that of what DataFusion would plan, ignore or fail on later, so
+//! each line is a clause that must not slip through the allow-lists.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::{catalog, plan_error};
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    let catalog = catalog();
+    for (marked, part) in [
+        // Subqueries in expressions.
+        ("SELECT a FROM t WHERE ^a IN (SELECT a FROM u)", "IN (SELECT"),
+        ("SELECT a FROM t WHERE ^a NOT IN (SELECT a FROM u)", "NOT IN (SELECT"),
+        ("SELECT a FROM t WHERE EXISTS (^SELECT 1 FROM u)", "EXISTS"),
+        ("SELECT a, (^SELECT max(b) FROM u) FROM t", "subquery"),
+        ("SELECT a FROM t WHERE ^a > ALL (SELECT a FROM u)", "ALL"),
+        // Windows.
+        ("SELECT a, ^rank() OVER (ORDER BY b) FROM t", "rank"),
+        ("SELECT a, ^sum(b) OVER (PARTITION BY a) FROM t", "sum"),
+        ("SELECT a, ^lag(b) OVER (PARTITION BY a) FROM t", "lag"),
+        ("SELECT a, b FROM t ^QUALIFY row_number() OVER (ORDER BY b) = 1", "QUALIFY"),
+        ("^SELECT a, row_number() OVER (ORDER BY b) AS n FROM t", "upper bound"),
+        ("^SELECT a FROM (SELECT a, row_number() OVER (ORDER BY b) AS n FROM t) AS x WHERE n > 3", "upper bound"),
+        // Set operations, grouping sets.
+        ("SELECT a FROM t EXCEPT ^SELECT a FROM u", "EXCEPT"),
+        ("SELECT a FROM t EXCEPT ALL ^SELECT a FROM u", "EXCEPT ALL"),
+        ("SELECT a FROM t INTERSECT ^SELECT a FROM u", "INTERSECT"),
+        ("SELECT a, count(*) FROM t GROUP BY ROLLUP (^a)", "ROLLUP"),
+        ("SELECT a, count(*) FROM t GROUP BY CUBE (^a)", "CUBE"),
+        ("SELECT a, count(*) FROM t GROUP BY GROUPING SETS ((^a), ())", "GROUPING SETS"),
+        ("^SELECT a, count(*) FROM t GROUP BY ALL", "GROUP BY ALL"),
+        // FROM.
+        ("SELECT t.a FROM t, LATERAL (^SELECT b FROM u WHERE u.a = t.a) AS x", "LATERAL"),
+        ("SELECT * FROM UNNEST(^ARRAY[1, 2])", "UNNEST"),
+        ("SELECT a FROM ^t TABLESAMPLE (10)", "TABLESAMPLE"),
+        ("SELECT a FROM ^t FOR SYSTEM_TIME AS OF '2020-01-01'", "FOR SYSTEM_TIME"),
+        ("SELECT * FROM ^tumble(t, ts, INTERVAL '1' MINUTE)", "TUMBLE"),
+        ("SELECT * FROM generate_series(1, 3)", "GENERATE_SERIES"),
+        ("SELECT t.a FROM t LEFT SEMI JOIN ^u ON t.a = u.a", "SEMI JOIN"),
+        ("SELECT * FROM ^public.t", "schema"),
+        // The rest of SELECT.
+        ("WITH RECURSIVE x AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM x) SELECT n FROM x", "WITH RECURSIVE"),
+        ("^SELECT DISTINCT ON (a) a, b FROM t", "DISTINCT ON"),
+        ("SELECT a FROM t ORDER BY a FETCH FIRST 3 ROWS WITH TIES", "WITH TIES"),
+        ("SELECT a FROM t LIMIT ^a", "LIMIT"),
+        ("SELECT a FROM t FOR UPDATE", "FOR UPDATE"),
+        ("SELECT a INTO x FROM t", "SELECT INTO"),
+        ("SELECT * EXCLUDE (a) FROM t", "EXCLUDE"),
+        // Functions and expressions.
+        ("SELECT ^stddev(a) FROM t", "the aggregate stddev"),
+        ("SELECT ^array_agg(a ORDER BY b) FROM t", "array_agg"),
+        ("SELECT sum(a ORDER BY b) FROM t", "ORDER BY in an aggregate"),
+        ("SELECT a FROM t WHERE s SIMILAR TO 'a'", "SIMILAR TO"),
+        ("SELECT a FROM t WHERE s LIKE 'a' ESCAPE '#'", "ESCAPE"),
+        ("SELECT CAST(s AS CHAR(3)) FROM t", "CHAR"),
+        ("SELECT a FROM t WHERE a = ^$1", "$1"),
+        ("SELECT CAST(s AS TIMESTAMP(3)) FROM t", "TIMESTAMP(3)"),
+    ] {
+        let error = plan_error(&catalog, marked);
+        assert_eq!(error.code, "DT1009", "{marked}: {error}");
+        assert!(error.to_string().contains(part), "{marked}: {error}");
+    }
+}
+
+#[test]
+fn impure_functions_are_refused_by_name() {
+    let catalog = catalog();
+    for (marked, part) in [
+        ("SELECT a FROM t WHERE ts > ^now()", "now"),
+        ("SELECT a, ^random() AS r FROM t", "random"),
+        ("SELECT ^current_date FROM t", "current_date"),
+        ("SELECT ^uuid() FROM t", "uuid"),
+    ] {
+        let error = plan_error(&catalog, marked);
+        assert_eq!(error.code, "DT1011", "{marked}: {error}");
+        assert!(error.message.contains(part), "{marked}: {error}");
+    }
+}
+
+#[test]
+fn names_have_a_place_and_a_suggestion() {
+    let catalog = catalog();
+    for (marked, code, part) in [
+        ("SELECT a FROM ^tt", "DT1002", "did you mean t?"),
+        ("SELECT 1,\n  ^aa FROM t", "DT1003", "did you mean a?"),
+        ("SELECT t.a FROM t WHERE ^t.aa = 1", "DT1003", "did you mean a?"),
+        ("SELECT a FROM t ORDER BY ^zzz", "DT1003", "zzz"),
+        ("SELECT ^uper(s) FROM t", "DT1004", "did you mean upper?"),
+        ("SELECT ^a FROM t JOIN u ON t.a = u.a", "DT1012", "ambiguous"),
+        ("^SELECT a, b FROM t GROUP BY a", "DT1016", "GROUP BY"),
+        ("SELECT a FROM t WHERE b AND a", "DT1010", ""),
+        ("SELECT a + true FROM t", "DT1010", ""),
+    ] {
+        let error = plan_error(&catalog, marked);
+        assert_eq!(error.code, code, "{marked}: {error}");
+        assert!(error.to_string().contains(part), "{marked}: {error}");
+    }
+}
