@@ -92,6 +92,11 @@ fn quotient_as_float(sum: i256, count: i128) -> f64 {
     if sum == i256::ZERO {
         return 0.0;
     }
+    // Operands that are doubles: IEEE division rounds their quotient once.
+    let exact = |value: i128| value.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS;
+    if let Some(sum) = sum.to_i128().filter(|&sum| exact(sum) && exact(count)) {
+        return sum as f64 / count as f64;
+    }
     let negative = (sum < i256::ZERO) != (count < 0);
     let mut dividend = sum.wrapping_abs();
     let mut divisor = i256::from_i128(count).wrapping_abs();
