@@ -27,6 +27,8 @@ struct Ordered<'a> {
     /// From the bottom up.
     projections: Vec<&'a Projection>,
     bounds: Option<Bounds>,
+    /// Whether it belongs to a subquery.
+    nested: bool,
 }
 
 impl<'a> Ordered<'a> {
@@ -34,10 +36,14 @@ impl<'a> Ordered<'a> {
     fn find(plan: &'a LogicalPlan) -> Lower<Option<Self>> {
         let mut projections = Vec::new();
         let mut bounds = None;
+        let mut nested = false;
         let mut next = plan;
         loop {
             next = match next {
-                LogicalPlan::SubqueryAlias(alias) => &alias.input,
+                LogicalPlan::SubqueryAlias(alias) => {
+                    nested = true;
+                    &alias.input
+                }
                 LogicalPlan::Projection(projection) => {
                     projections.insert(0, projection);
                     &projection.input
@@ -46,7 +52,7 @@ impl<'a> Ordered<'a> {
                     bounds = Some(limit_bounds(limit)?);
                     &limit.input
                 }
-                LogicalPlan::Sort(sort) if sort.fetch.is_none() => return Ok(Some(Ordered { sort, projections, bounds })),
+                LogicalPlan::Sort(sort) if sort.fetch.is_none() => return Ok(Some(Ordered { sort, projections, bounds, nested })),
                 _ => return Ok(None),
             };
         }
@@ -85,6 +91,10 @@ impl Lowering {
             order.push(SortKey { column: place, ..key });
         }
         let hidden = outputs.len() - visible;
+        if hidden > 0 && ordered.nested {
+            // The order of a subquery by columns that the query does not have.
+            return Ok((self.node(plan)?, vec![], 0));
+        }
         Ok((self.materialise(Piped::columns(node, outputs))?, order, hidden))
     }
 

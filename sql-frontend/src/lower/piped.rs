@@ -5,6 +5,7 @@ use datafusion_expr::{Expr as PlanExpr, Filter, LogicalPlan, Projection};
 use deltic_circuit::{BinaryOp, Expr, NodeId};
 
 use super::expr::lower_expression;
+use super::row_number::Numbered;
 use super::{Lower, Lowering, circuit_error};
 
 /// Rows of `node` for which all `predicates` are true, projected to `outputs`.
@@ -119,8 +120,8 @@ impl Lowering {
     }
 
     pub(super) fn filter(&mut self, filter: &Filter) -> Lower<Piped> {
-        if let Some(window) = super::row_number::window_below(&filter.input) {
-            return self.row_number(filter, window, true);
+        if let Some(numbered) = Numbered::below(&filter.input)? {
+            return self.row_number(filter, &numbered, true);
         }
         let input = self.piped(&filter.input)?;
         self.filter_over(input, &filter.predicate, filter.input.schema())

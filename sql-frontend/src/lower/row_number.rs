@@ -3,9 +3,12 @@
 //! The optimiser leaves the predicate on the number right above the window. If nobody reads the number, the operator need not know it,
 //! which is far cheaper: a new first row then changes one row of the output instead of k.
 
+use std::collections::BTreeSet;
+
 use datafusion_common::ScalarValue;
+use datafusion_expr::expr::WindowFunctionParams;
 use datafusion_expr::{Expr as PlanExpr, Filter, LogicalPlan, Projection, Window, WindowFunctionDefinition};
-use deltic_circuit::{BinaryOp, Expr};
+use deltic_circuit::{BinaryOp, Expr, NodeId};
 
 use super::expr::lower_expression;
 use super::piped::{Piped, below_aliases, conjuncts};
@@ -13,11 +16,36 @@ use super::{Lower, Lowering};
 use crate::SqlError;
 use crate::error::Code;
 
-/// The window right below a filter.
-pub(super) fn window_below(plan: &LogicalPlan) -> Option<&Window> {
-    match below_aliases(plan) {
-        LogicalPlan::Window(window) => Some(window),
-        _ => None,
+/// A window below a filter, with the columns that the optimiser left of it.
+pub(super) struct Numbered<'a> {
+    window: &'a Window,
+    /// For each column of the filter's input, its place in the window's rows.
+    columns: Vec<usize>,
+    /// The place of the row number there.
+    number: usize,
+}
+
+impl<'a> Numbered<'a> {
+    /// The window below `plan`, if only aliases and projections that pick columns are between.
+    pub(super) fn below(plan: &'a LogicalPlan) -> Lower<Option<Self>> {
+        match plan {
+            LogicalPlan::SubqueryAlias(alias) => Self::below(&alias.input),
+            LogicalPlan::Window(window) => {
+                let columns = (0..window.schema.fields().len()).collect();
+                Ok(Some(Numbered { window, columns, number: window.input.schema().fields().len() }))
+            }
+            LogicalPlan::Projection(projection) => {
+                let Some(below) = Self::below(&projection.input)? else { return Ok(None) };
+                let schema = projection.input.schema();
+                let picked = projection.expr.iter().map(|expr| Ok(lower_expression(expr, schema)?.as_column()));
+                let picked: Option<Vec<usize>> = picked.collect::<Lower<_>>()?;
+                Ok(picked.map(|picked| {
+                    let columns = picked.into_iter().map(|column| below.columns[column]).collect();
+                    Numbered { columns, ..below }
+                }))
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -25,18 +53,18 @@ impl Lowering {
     /// The rows below `projection` if they are first rows of partitions whose number it does not read.
     pub(super) fn first_rows(&mut self, projection: &Projection) -> Lower<Option<Piped>> {
         let LogicalPlan::Filter(filter) = below_aliases(&projection.input) else { return Ok(None) };
-        let Some(window) = window_below(&filter.input) else { return Ok(None) };
-        let number = window.input.schema().fields().len();
-        let mut read = std::collections::BTreeSet::new();
+        let Some(numbered) = Numbered::below(&filter.input)? else { return Ok(None) };
+        let mut read = BTreeSet::new();
         for expr in &projection.expr {
             lower_expression(expr, projection.input.schema())?.columns(&mut read);
         }
-        self.row_number(filter, window, read.contains(&number)).map(Some)
+        let wanted = read.into_iter().any(|column| numbered.columns[column] == numbered.number);
+        self.row_number(filter, &numbered, wanted).map(Some)
     }
 
-    /// `filter` over `window`; the last column, the number, may be missing if it is not `wanted`.
-    pub(super) fn row_number(&mut self, filter: &Filter, window: &Window, wanted: bool) -> Lower<Piped> {
-        let [PlanExpr::WindowFunction(function)] = window.window_expr.as_slice() else {
+    /// `filter` over a window. If the number is not `wanted`, its column is NULL.
+    pub(super) fn row_number(&mut self, filter: &Filter, numbered: &Numbered<'_>, wanted: bool) -> Lower<Piped> {
+        let [PlanExpr::WindowFunction(function)] = numbered.window.window_expr.as_slice() else {
             return Err(SqlError::nowhere(Code::Unsupported, "several window functions in one query are not supported"));
         };
         let is_row_number = matches!(&function.fun, WindowFunctionDefinition::WindowUDF(udf) if udf.name() == "row_number");
@@ -44,50 +72,62 @@ impl Lowering {
         if !is_row_number || params.filter.is_some() || params.distinct || params.null_treatment.is_some() {
             return Err(SqlError::nowhere(Code::Unsupported, format!("the window function {} is not supported", function.fun)));
         }
-        let number = window.input.schema().fields().len();
-        let mut limit: Option<u64> = None;
-        let mut rest = Vec::new();
-        for conjunct in conjuncts(lower_expression(&filter.predicate, filter.input.schema())?) {
-            match Bound::of(&conjunct, number) {
-                Some(Bound::Last(last)) => limit = Some(limit.map_or(last, |limit| limit.min(last))),
-                Some(Bound::Exactly(1)) => limit = Some(limit.map_or(1, |limit| limit.min(1))),
-                Some(Bound::Exactly(place)) => {
-                    limit = Some(limit.map_or(place, |limit| limit.min(place)));
-                    rest.push(conjunct);
-                }
-                Some(Bound::Always) => {}
-                None => rest.push(conjunct),
-            }
-        }
-        let Some(limit) = limit else {
-            let error = SqlError::nowhere(Code::Unsupported, "row_number() is not supported without an upper bound on it");
-            return Err(error.with_hint("keep its first rows: WHERE n <= 10"));
-        };
-        let mut read = std::collections::BTreeSet::new();
+        let predicate = lower_expression(&filter.predicate, filter.input.schema())?.remap(&|column| numbered.columns[column]);
+        let (limit, rest) = split(predicate, numbered.number)?;
+        let mut read = BTreeSet::new();
         rest.iter().for_each(|predicate| predicate.columns(&mut read));
-        let wanted = wanted || read.contains(&number);
-        let rows = self.first_of_partitions(window, params, limit, wanted)?;
-        Ok(self.add_predicates(rows, rest))
+        let wanted = wanted || read.contains(&numbered.number);
+        let (top, outputs) = self.first_of_partitions(numbered.window, params, limit, wanted)?;
+        let rows = self.add_predicates(Piped::columns(top, outputs.clone()), rest);
+        Ok(self.only_columns(rows, numbered.columns.iter().map(|&column| outputs[column].clone()).collect()))
     }
 
+    /// The TopK, and the window's columns over it.
     fn first_of_partitions(
         &mut self,
         window: &Window,
-        params: &datafusion_expr::expr::WindowFunctionParams,
+        params: &WindowFunctionParams,
         limit: u64,
         wanted: bool,
-    ) -> Lower<Piped> {
+    ) -> Lower<(NodeId, Vec<(String, Expr)>)> {
         let input = self.piped(&window.input)?;
         let (node, columns, width) = self.order_columns(input, &params.order_by, &params.partition_by, window.input.schema())?;
         let name = window.schema.field(window.input.schema().fields().len()).name().clone();
-        let name = wanted.then_some(name);
-        let top = self.built(|builder| builder.top_k(node, columns.partition, columns.keys, 0, Some(limit), name))?;
+        let number = wanted.then(|| name.clone());
+        let top = self.built(|builder| builder.top_k(node, columns.partition, columns.keys, 0, Some(limit), number))?;
         let top = self.materialise(top)?;
         let mut outputs = self.columns_of(top);
         let number = wanted.then(|| outputs.pop()).flatten();
         outputs.truncate(width);
-        outputs.extend(number);
-        Ok(Piped::columns(top, outputs))
+        outputs.push(number.unwrap_or_else(|| (name, Expr::Literal(ScalarValue::UInt64(None)))));
+        Ok((top, outputs))
+    }
+}
+
+/// The bound that the conjuncts of `predicate` set to the row number, and those that say more.
+fn split(predicate: Expr, number: usize) -> Lower<(u64, Vec<Expr>)> {
+    let mut limit: Option<u64> = None;
+    let mut rest = Vec::new();
+    let mut at_most = |last: u64| limit = Some(limit.map_or(last, |limit| limit.min(last)));
+    for conjunct in conjuncts(predicate) {
+        match Bound::of(&conjunct, number) {
+            Some(Bound::Last(last)) => at_most(last),
+            Some(Bound::Exactly(place)) => {
+                at_most(place);
+                if place > 1 {
+                    rest.push(conjunct);
+                }
+            }
+            Some(Bound::Always) => {}
+            None => rest.push(conjunct),
+        }
+    }
+    match limit {
+        Some(limit) => Ok((limit, rest)),
+        None => {
+            let error = SqlError::nowhere(Code::Unsupported, "row_number() is not supported without an upper bound on it");
+            Err(error.with_hint("keep its first rows: WHERE n <= 10"))
+        }
     }
 }
 

@@ -87,6 +87,10 @@ fn plain(error: &DataFusionError) -> SqlError {
         .fold(text, |text, prefix| text.replace(prefix, ""));
     let text = text.lines().next().unwrap_or_default().trim_end_matches('.').to_string();
     let has = |part: &str| text.contains(part);
+    if let Some(column) = between(&text, "column \"", "\" must appear in the GROUP BY clause") {
+        let message = format!("column {column} is neither in GROUP BY nor in an aggregate");
+        return SqlError::new(Code::Query, NOWHERE, message);
+    }
     let code = if matches!(error, DataFusionError::NotImplemented(_)) {
         Code::Unsupported
     } else if has("unique expression names") {
@@ -98,6 +102,11 @@ fn plain(error: &DataFusionError) -> SqlError {
         Code::Query
     };
     SqlError::new(code, NOWHERE, text)
+}
+
+fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
+    let rest = &text[text.find(before)? + before.len()..];
+    Some(&rest[..rest.find(after)?])
 }
 
 fn sql_location(location: datafusion_common::Location) -> sqlparser::tokenizer::Location {

@@ -23,6 +23,9 @@ const INTERNAL: &str = "__column";
 /// Names the items of all SELECT lists in `query`. Returns what the internal names stand for.
 pub(crate) fn name_columns(query: &mut Query) -> HashMap<String, String> {
     let mut naming = Naming { visible: HashMap::new() };
+    if let SetExpr::Select(select) = query.body.as_mut() {
+        naming.name_items(select, true);
+    }
     let ControlFlow::Continue(()) = VisitMut::visit(query, &mut naming);
     naming.visible
 }
@@ -35,7 +38,7 @@ impl VisitorMut for Naming {
     type Break = std::convert::Infallible;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
-        self.name_items(select);
+        self.name_items(select, false);
         ControlFlow::Continue(())
     }
 
@@ -60,19 +63,22 @@ impl VisitorMut for Naming {
 }
 
 impl Naming {
-    fn name_items(&mut self, select: &mut Select) {
+    /// Names the items of one list. Nobody can name those of the outermost one, so there a column beside a `*`, which may stand for it
+    /// as well, gets a name of its own.
+    fn name_items(&mut self, select: &mut Select, outermost: bool) {
         let has_wildcard =
             select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
         let mut taken: HashSet<String> = select.projection.iter().filter_map(explicit_name).collect();
         let mut columns = HashSet::new();
         for (index, item) in select.projection.iter_mut().enumerate() {
             let SelectItem::UnnamedExpr(expr) = item else { continue };
-            if is_column(expr) && columns.insert(expr.to_string().to_lowercase()) {
+            let hidden = outermost && has_wildcard && is_column(expr);
+            if !hidden && is_column(expr) && columns.insert(expr.to_string().to_lowercase()) {
                 continue;
             }
             let name = postgres_name(expr);
             // An alias is also seen by HAVING, where PostgreSQL sees none: there it must not hide a column.
-            let usable = select.having.is_none() && !(name.is_none() && has_wildcard);
+            let usable = select.having.is_none() && !hidden && !(name.is_none() && has_wildcard);
             let visible = name.unwrap_or_else(|| format!("column{}", index + 1));
             let alias = if usable && taken.insert(visible.clone()) {
                 visible

@@ -391,13 +391,19 @@ impl Validator {
             (!function.within_group.is_empty(), "WITHIN GROUP"),
         ])?;
         let mut distinct = false;
+        let mut arguments = 0;
         match &function.args {
             FunctionArguments::None => {}
             FunctionArguments::Subquery(_) => return here.refuse("a subquery as an argument"),
             FunctionArguments::List(list) => {
                 distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
+                arguments = list.args.len();
                 here.function_arguments(list)?;
             }
+        }
+        if AGGREGATES.contains(&name.as_str()) && arguments != 1 {
+            let error = SqlError::new(Code::Query, here.position, format!("{name} has one argument, not {arguments}"));
+            return Err(if name == "count" { error.with_hint("count(*) counts rows") } else { error });
         }
         if let Some(over) = &function.over {
             return here.window_function(&name, over, distinct || function.filter.is_some());
