@@ -1,0 +1,95 @@
+//! [`Oracle`]: DataFusion as a second opinion, where it has a valid one.
+//!
+//! A difference counts only if DataFusion is right by Deltic's rules. It abstains from
+//! - queries it refuses or fails at: one bad row fails a whole batch query, while a view goes on without the row;
+//! - queries whose result depends on the order of ties (`LIMIT`, `row_number` ..): Deltic breaks ties by the rest of the
+//!   row, DataFusion by arrival; a query that breaks its ties itself is to be compared with [`query`] and [`difference`];
+//! - constructs that DataFusion 55 gets wrong: `EXCEPT ALL`, `INTERSECT ALL`, `IN (SELECT ..)` as a value of two truth values;
+//! - results with intervals: they are equal by their fields there, by their duration here;
+//! - inputs with extreme numbers: its sums round after each row and wrap, ours are exact.
+//!
+//! An oracle that always abstains would look like one that always agrees, so it counts both.
+
+use std::cell::Cell;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute;
+use arrow::datatypes::{DataType, Float64Type};
+use deltic::check::{BatchOracle, OracleInput};
+use deltic_zset::ZBatch;
+
+use super::{difference, query};
+
+/// Words that make a result depend on how ties are broken, or whose meaning differs; in lower case.
+const NO_OPINION: [&str; 14] = [
+    " limit ",
+    " offset ",
+    " fetch ",
+    "row_number",
+    "first_value",
+    "last_value",
+    "nth_value",
+    "array_agg",
+    "string_agg",
+    "distinct on",
+    "except all",
+    "intersect all",
+    " in (select",
+    "tablesample",
+];
+
+/// Sums of numbers up to this size are exact enough in a naive sum, and do not wrap.
+const MILD: f64 = 1e12;
+
+/// DataFusion as a second opinion on what a query means. Counts how often it had one.
+#[derive(Debug, Default)]
+pub struct Oracle {
+    opinions: Cell<u64>,
+    abstentions: Cell<u64>,
+}
+
+impl Oracle {
+    /// Compares `rows` with DataFusion's result of `sql` over `tables`. `None` if they agree, or if it has no valid opinion.
+    pub fn opinion(&self, sql: &str, tables: &[(String, ZBatch)], rows: &ZBatch) -> Option<String> {
+        let wanted = if is_comparable(sql, tables, rows) { query(sql, tables).ok() } else { None };
+        let counter = if wanted.is_some() { &self.opinions } else { &self.abstentions };
+        counter.set(counter.get() + 1);
+        difference(&wanted?, rows)
+    }
+
+    /// How often it had an opinion.
+    pub fn opinions(&self) -> u64 {
+        self.opinions.get()
+    }
+
+    /// How often it had none.
+    pub fn abstentions(&self) -> u64 {
+        self.abstentions.get()
+    }
+}
+
+/// The second opinion of `deltic check`.
+impl BatchOracle for Oracle {
+    fn compare(&self, query: &str, inputs: &[OracleInput], rows: &ZBatch) -> Option<String> {
+        let tables: Vec<_> = inputs.iter().map(|input| (input.name.clone(), input.rows.clone())).collect();
+        self.opinion(query, &tables, rows)
+    }
+}
+
+fn is_comparable(sql: &str, tables: &[(String, ZBatch)], rows: &ZBatch) -> bool {
+    let words: Vec<&str> = sql.split_whitespace().collect();
+    let text = format!(" {} ", words.join(" ").to_lowercase());
+    let has_interval = rows.columns().iter().any(|column| matches!(column.data_type(), DataType::Interval(_)));
+    let mild = tables.iter().all(|(_, rows)| rows.columns().iter().all(is_mild));
+    mild && !has_interval && !NO_OPINION.iter().any(|word| text.contains(word))
+}
+
+/// Whether no number in the column is extreme. What is not a number is mild.
+fn is_mild(column: &ArrayRef) -> bool {
+    if !column.data_type().is_numeric() {
+        return true;
+    }
+    let Ok(floats) = compute::cast(column, &DataType::Float64) else { return false };
+    let floats = floats.as_primitive::<Float64Type>();
+    floats.iter().flatten().all(|value| value == 0.0 || (1.0 / MILD..=MILD).contains(&value.abs()))
+}
