@@ -1,8 +1,9 @@
 //! What an operator promises, checked at every call in debug builds.
 //!
-//! The wrapper checks that batches fit the schemas of their ports, that epochs are closed in order (unless there is no state that could tell), that an operator with state does not
-//! emit a row twice in one delta, and that no row of a relation that is a set of groups ends with a negative number of copies. The
-//! last one needs the integral of the output, so it is checked for the first [`TRACKED_ROWS`] rows and not beyond.
+//! The wrapper checks that batches fit the schemas of their ports, that epochs are closed in order (without state there is none to keep),
+//! that an operator with state does not emit a row twice in one delta, and that no row of a relation that is a set of groups ends with
+//! a negative number of copies. The last one needs the integral of the output, so it is checked for the first ten thousand rows and
+//! not beyond.
 
 use arrow::datatypes::SchemaRef;
 use deltic_circuit::Node;

@@ -72,17 +72,20 @@ impl Shape {
     }
 }
 
+/// The sum of deltas, by row.
+type Sum = HashMap<String, i64>;
+
 /// Indexes, the joins that read them, and the sums of what went in and came out.
 struct Bench {
     circuit: Circuit,
     arrangements: Vec<SharedArrangement>,
     indexes: Vec<Index>,
-    joins: Vec<(Join, HashMap<String, i64>, HashMap<String, i64>)>,
+    joins: Vec<(Join, Sum, Sum)>,
     inputs: Vec<Vec<ZBatch>>,
     epoch: u64,
 }
 
-fn absorb(sum: &mut HashMap<String, i64>, delta: &[ZBatch], schema: &SchemaRef) {
+fn absorb(sum: &mut Sum, delta: &[ZBatch], schema: &SchemaRef) {
     for (row, weight) in rows_of(&ZBatch::concat(schema, delta).unwrap()) {
         *sum.entry(row).or_insert(0) += weight;
     }
@@ -108,7 +111,7 @@ impl Bench {
     fn start_join(&mut self) {
         let node = self.circuit.node(self.circuit.output);
         let [left, right] = [0, self.arrangements.len() - 1].map(|side| self.arrangements[side].reader(self.epoch));
-        self.joins.push((Join::try_new(node, left, right).unwrap(), HashMap::new(), HashMap::new()));
+        self.joins.push((Join::try_new(node, left, right).unwrap(), Sum::new(), Sum::new()));
     }
 
     /// A second join of the same indexes, installed now.
