@@ -14,12 +14,22 @@ use crate::order::OrderBytes;
 /// A row, encoded. A key made of the prefix alone comes before all rows of its partition.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RowKey {
+    /// The first bytes as big-endian words, filled up with zeros: most comparisons need not follow the pointer.
+    head: [u64; 2],
     bytes: Box<[u8]>,
     /// The length of the prefix that names the partition.
     prefix: u32,
 }
 
 impl RowKey {
+    fn new(bytes: &[u8], prefix: u32) -> Self {
+        let mut head = [0; 16];
+        let length = bytes.len().min(head.len());
+        head[..length].copy_from_slice(&bytes[..length]);
+        let head = u128::from_be_bytes(head);
+        RowKey { head: [(head >> 64) as u64, head as u64], bytes: bytes.into(), prefix }
+    }
+
     /// The bytes that all rows of the partition begin with.
     pub(super) fn partition(&self) -> &[u8] {
         &self.bytes[..self.prefix as usize]
@@ -27,7 +37,7 @@ impl RowKey {
 
     /// The place before the first row of the partition.
     pub(super) fn partition_start(&self) -> RowKey {
-        RowKey { bytes: self.partition().into(), prefix: self.prefix }
+        RowKey::new(self.partition(), self.prefix)
     }
 
     /// The place behind the last row of the partition; `None` if no row of another partition can come after it.
@@ -36,7 +46,7 @@ impl RowKey {
         while let Some(last) = bytes.pop() {
             if let Some(next) = last.checked_add(1) {
                 bytes.push(next);
-                return Some(RowKey { prefix: bytes.len() as u32, bytes: bytes.into() });
+                return Some(RowKey::new(&bytes, bytes.len() as u32));
             }
         }
         None
@@ -95,12 +105,12 @@ impl KeyEncoder {
     pub(super) fn encode(&self, columns: &[ArrayRef], rows: usize) -> Vec<RowKey> {
         let columns: Vec<ArrayRef> = self.columns.iter().map(|&column| columns[column].clone()).collect();
         if columns.is_empty() {
-            return vec![RowKey { bytes: Box::default(), prefix: 0 }; rows];
+            return vec![RowKey::new(&[], 0); rows];
         }
         let prefixes = self.partition.as_ref().map(|partition| partition.encode(&columns[..self.partition_columns]));
         let encoded = self.row.encode(&columns);
         let prefix = |row| prefixes.as_ref().map_or(0, |prefixes| prefixes.row(row).data().len() as u32);
-        (0..rows).map(|row| RowKey { bytes: encoded.row(row).data().into(), prefix: prefix(row) }).collect()
+        (0..rows).map(|row| RowKey::new(encoded.row(row).data(), prefix(row))).collect()
     }
 
     /// The rows of `keys` as columns in the order of the schema.
