@@ -74,10 +74,12 @@ impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
         let mut node = node;
         for step in &mut path.steps[depth..self.height] {
             let inner = &self.inners[node];
+            inner.keys.prefetch();
             let child = inner.child_at(place);
             *step = Step { node, child: child as u32 };
             node = inner.children[child];
         }
+        self.leaves[node].keys.prefetch();
         path.leaf = node;
     }
 

@@ -8,6 +8,9 @@ use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::ptr;
 
+#[cfg(target_arch = "x86_64")]
+const CACHE_LINE: usize = 64;
+
 /// Up to `N` elements in place.
 pub(super) struct Slots<T, const N: usize> {
     len: u16,
@@ -21,6 +24,17 @@ impl<T, const N: usize> Slots<T, N> {
 
     pub(super) fn is_full(&self) -> bool {
         self.len() == N
+    }
+
+    /// Starts to load all elements, so that a binary search does not wait for one cache line after the other.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        #[cfg(target_arch = "x86_64")]
+        for line in (0..self.len() * size_of::<T>()).step_by(CACHE_LINE) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: the address is inside the array, and a prefetch reads nothing that the program sees.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.slots.as_ptr().cast::<i8>().add(line)) }
+        }
     }
 
     /// Inserts before element `index`.
