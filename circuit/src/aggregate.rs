@@ -200,3 +200,6 @@ pub fn aggregate_type(function: crate::AggregateFunction, argument: Option<&Data
         (_, None) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

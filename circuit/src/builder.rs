@@ -3,6 +3,9 @@
 //! Hash-consing is by fingerprint, which does not see column names: `SELECT a AS x` and `SELECT a AS y` are one node. So inner names
 //! are those of the node made first; the names that users see are given to [`CircuitBuilder::finish`].
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

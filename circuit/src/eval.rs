@@ -70,7 +70,7 @@ impl Frame<'_> {
     }
 }
 
-/// The value of `expr` on the rows of `frame`, of which there is at least one. Its type may still be another spelling of the canonical one.
+/// The value of `expr` on the rows of `frame`, of which there is at least one. Only an untyped NULL may have another type than the expression.
 fn evaluate(expr: &Expr, frame: &Frame<'_>) -> Evaluation {
     match expr {
         Expr::Column { index, .. } => Evaluation::of(frame.columns[*index].clone()),
@@ -93,7 +93,7 @@ fn evaluate(expr: &Expr, frame: &Frame<'_>) -> Evaluation {
         Expr::Case { branches, otherwise, data_type } => conditional::case(branches, otherwise.as_deref(), data_type, frame),
         Expr::Coalesce { arguments, data_type } => conditional::coalesce(arguments, data_type, frame),
         Expr::Cast { input, data_type, safe } => {
-            strict(frame, [evaluate(input, frame)], |[input]| cast::cast(&input, data_type, *safe, frame.rows))
+            strict(frame, [evaluate(input, frame)], |[input]| cast::cast_canonically(&input, data_type, *safe, frame.rows))
         }
         Expr::Like { input, pattern, negated, case_insensitive } => {
             let operands = [evaluate(input, frame), evaluate(pattern, frame)];

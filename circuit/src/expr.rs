@@ -9,6 +9,8 @@
 mod build;
 mod display;
 mod inspect;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -23,14 +23,22 @@ pub fn map_filter(
     operator: &str,
 ) -> (ZBatch, ZBatch) {
     let (passing, mut errors) = Conjunction::new(batch).evaluate(predicates);
-    let passed = match &passing {
-        None => batch.clone(),
-        Some(rows) => batch.take(&UInt32Array::from(rows.clone())).unwrap_or_else(|_| ZBatch::empty(batch.schema().clone())),
-    };
     let Some(projections) = projections else {
+        let passed = match passing {
+            None => batch.clone(),
+            Some(rows) => batch.take(&rows.into()).unwrap_or_else(|_| ZBatch::empty(batch.schema().clone())),
+        };
         return (passed.with_schema(schema.clone()), error_rows(batch, errors, operator));
     };
-    let frame = Frame { columns: passed.columns(), rows: passed.len() };
+    let all = Frame { columns: batch.columns(), rows: batch.len() };
+    let (gathered, weights) = match &passing {
+        None => (batch.columns().to_vec(), batch.weights().cloned()),
+        Some(rows) => {
+            let weights = batch.weights().map(|weights| rows.iter().map(|&row| weights[row as usize]).collect());
+            (all.gather(projections, rows), weights)
+        }
+    };
+    let frame = Frame { columns: &gathered, rows: passing.as_ref().map_or(batch.len(), Vec::len) };
     let mut failing = RowErrors::none();
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(projections.len());
     for projection in projections {
@@ -38,9 +46,9 @@ pub fn map_filter(
         failing.merge(errors);
         columns.push(values);
     }
-    let mut output = ZBatch::new(schema.clone(), columns, passed.weights().cloned(), passed.len());
+    let mut output = ZBatch::new(schema.clone(), columns, weights, frame.rows);
     if !failing.is_empty() {
-        let rows: UInt32Array = (0..passed.len()).filter(|&row| failing.get(row).is_none()).map(|row| row as u32).collect();
+        let rows: UInt32Array = (0..frame.rows).filter(|&row| failing.get(row).is_none()).map(|row| row as u32).collect();
         output = output.take(&rows).unwrap_or_else(|_| ZBatch::empty(schema.clone()));
         errors.merge(match &passing {
             None => failing,
@@ -99,7 +107,7 @@ impl<'a> Conjunction<'a> {
             None => frame.evaluate(predicate),
             Some(rows) if rows.is_empty() => return,
             Some(rows) => {
-                let columns = frame.gather(predicate, rows);
+                let columns = frame.gather(std::slice::from_ref(predicate), rows);
                 Frame { columns: &columns, rows: rows.len() }.evaluate(predicate)
             }
         };
@@ -108,6 +116,11 @@ impl<'a> Conjunction<'a> {
             if booleans.true_count() < booleans.len() {
                 self.keep(booleans.values());
             }
+            return;
+        }
+        if errors.is_empty() && self.errors.is_empty() && !later_fail {
+            // NULL is as good as false now.
+            self.keep(&booleans.nulls().map_or_else(|| booleans.values().clone(), |valid| valid.inner() & booleans.values()));
             return;
         }
         self.apply_with_nulls(booleans, errors, later_fail);

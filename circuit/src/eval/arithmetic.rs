@@ -15,13 +15,14 @@ use super::{cast, decimal, temporal};
 use crate::errors::code;
 use crate::{BinaryOp, EvalError};
 
-/// `left op right` of type `data_type`.
+/// `left op right`, converted to `data_type` if the operator's own type is another.
 pub(super) fn arithmetic(op: BinaryOp, left: &Value, right: &Value, data_type: &DataType, rows: usize) -> Evaluation {
     let (left_type, right_type) = (left.inner().data_type(), right.inner().data_type());
+    let natural = op.result_type(left_type, right_type).unwrap_or_else(|| data_type.clone());
     let result = match (left_type, right_type) {
         (DataType::Decimal128(..), DataType::Decimal128(..)) => return decimal::arithmetic(op, left, right, data_type, rows),
-        _ if temporal::is_own(op, left_type, right_type) => temporal::arithmetic(op, left, right, data_type, rows),
-        _ => kernel(op, left, right, rows),
+        _ if temporal::is_own(op, left_type, right_type) => temporal::arithmetic(op, left, right, &natural, rows),
+        _ => kernel(op, left, right, &natural, rows),
     };
     if result.value.inner().data_type() == data_type {
         return result;
@@ -34,7 +35,7 @@ pub(super) fn arithmetic(op: BinaryOp, left: &Value, right: &Value, data_type: &
 }
 
 /// Arrow's checked kernels: integers of one type, floats, timestamps and intervals.
-fn kernel(op: BinaryOp, left: &Value, right: &Value, rows: usize) -> Evaluation {
+fn kernel(op: BinaryOp, left: &Value, right: &Value, data_type: &DataType, rows: usize) -> Evaluation {
     let apply = |inputs: &[Value], _rows: usize| -> Result<ArrayRef, String> {
         let result = match op {
             BinaryOp::Add => numeric::add(&inputs[0], &inputs[1]),
@@ -47,7 +48,6 @@ fn kernel(op: BinaryOp, left: &Value, right: &Value, rows: usize) -> Evaluation 
         let array = result.map_err(|error| message(&error))?;
         Ok(if array.data_type().is_floating() { types::canonicalize_floats(array) } else { array })
     };
-    let data_type = left.inner().data_type();
     isolate(&[left.clone(), right.clone()], rows, data_type, &apply, &|inputs, message| {
         explain(op, &inputs[0], &inputs[1], message)
     })

@@ -54,6 +54,15 @@ pub(super) fn cast(value: &Value, to: &DataType, safe: bool, rows: usize) -> Eva
     Evaluation { value: result.value, errors }
 }
 
+/// As [`cast`], with the result in the canonical spelling of `to`: a cast to nanoseconds gives microseconds.
+pub(super) fn cast_canonically(value: &Value, to: &DataType, safe: bool, rows: usize) -> Evaluation {
+    let exact = cast(value, to, safe, rows);
+    match types::canonical_type(to) {
+        Some(canonical) if &canonical != to => cast(&exact.value, &canonical, safe, rows).failing_on(exact.errors, rows),
+        _ => exact,
+    }
+}
+
 fn failure(from: &ArrayRef, row: usize, to: &DataType) -> EvalError {
     let text = render(from, row);
     let text = if from.data_type() == &DataType::Utf8 { format!("'{text}'") } else { text };

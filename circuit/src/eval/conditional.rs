@@ -30,11 +30,11 @@ pub(super) fn case(branches: &[(Expr, Expr)], otherwise: Option<&Expr>, data_typ
             }
         }
         picks.fail(errors.renumber(&open));
-        picks.pick(evaluate_on(result, &chosen, frame), &chosen);
+        picks.pick_from(result, &chosen, frame);
         open = rest;
     }
     if let Some(otherwise) = otherwise {
-        picks.pick(evaluate_on(otherwise, &open, frame), &open);
+        picks.pick_from(otherwise, &open, frame);
     }
     picks.finish()
 }
@@ -74,6 +74,18 @@ struct Picks<'a> {
 impl<'a> Picks<'a> {
     fn new(data_type: &'a DataType, rows: usize) -> Self {
         Picks { data_type, parts: Vec::new(), places: vec![(0, 0); rows], errors: RowErrors::none() }
+    }
+
+    /// The `rows` have the values of `expr`. A column is taken from where it is.
+    fn pick_from(&mut self, expr: &Expr, rows: &[u32], frame: &Frame<'_>) {
+        match expr {
+            Expr::Column { index, .. } if frame.columns[*index].data_type() == self.data_type => {
+                let part = self.parts.len() + 1;
+                rows.iter().for_each(|&row| self.places[row as usize] = (part, row as usize));
+                self.parts.push(frame.columns[*index].clone());
+            }
+            _ => self.pick(evaluate_on(expr, rows, frame), rows),
+        }
     }
 
     /// The `rows` have the values (and errors) of `evaluation`, in its order.

@@ -9,12 +9,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, ArrayRef};
-use arrow::datatypes::{Field, FieldRef};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::util::display::FormatOptions;
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DataFusionError, ScalarValue};
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use deltic_zset::types;
 
+use super::cast;
 use super::isolate::isolate;
 use super::value::{Evaluation, Frame, Value};
 use crate::errors::code;
@@ -43,10 +46,10 @@ pub(super) fn call(function: &Arc<ScalarUDF>, arguments: &[Expr], return_field: 
             config_options: CONFIG.clone(),
         };
         let result = catch_unwind(AssertUnwindSafe(|| function.invoke_with_args(arguments)));
-        let result = result.unwrap_or_else(|panic| Err(DataFusionError::Internal(panic_text(panic.as_ref()))));
+        let result = result.unwrap_or_else(|panic| Err(DataFusionError::Execution(panic_text(panic.as_ref()))));
         let array = result.and_then(|result| result.into_array(rows)).map_err(|error| text(&error))?;
         match array.len() {
-            len if len == rows => types::canonicalize(&array).map_err(|error| error.to_string()),
+            len if len == rows => canonical(&array, &data_type),
             len => Err(format!("{len} values for {rows} rows")),
         }
     };
@@ -57,13 +60,26 @@ pub(super) fn call(function: &Arc<ScalarUDF>, arguments: &[Expr], return_field: 
     result.failing_on(errors, frame.rows)
 }
 
-/// Literals keep the spelling of their type: it is what the function asked for.
+/// The result in the type that the call promised, up to its spelling (names of list elements, say).
+fn canonical(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, String> {
+    let array = types::canonicalize(array).map_err(|error| error.to_string())?;
+    if array.data_type() == data_type {
+        return Ok(array);
+    }
+    let strict = CastOptions { safe: false, format_options: FormatOptions::default() };
+    cast_with_options(&array, data_type, &strict).map_err(|error| error.to_string())
+}
+
+/// Literals and casts keep the spelling of their type: it is what the function asked for.
 fn argument_value(argument: &Expr, frame: &Frame<'_>) -> Evaluation {
     match argument {
         Expr::Literal(value) => match value.to_array_of_size(1) {
             Ok(array) => Evaluation { value: Value::Scalar(array), errors: RowErrors::none() },
             Err(_) => super::evaluate(argument, frame),
         },
+        Expr::Cast { input, data_type, safe } => {
+            super::strict(frame, [super::evaluate(input, frame)], |[input]| cast::cast(&input, data_type, *safe, frame.rows))
+        }
         _ => super::evaluate(argument, frame),
     }
 }
@@ -75,9 +91,13 @@ fn columnar(value: &Value) -> Result<ColumnarValue, DataFusionError> {
     })
 }
 
-/// The message without the prefixes that say which layer of DataFusion spoke.
+/// The first line of the message, without the prefixes that say which layer of DataFusion spoke.
 fn text(error: &DataFusionError) -> String {
-    error.strip_backtrace().lines().next().unwrap_or_default().to_owned()
+    let text = match error.find_root() {
+        DataFusionError::Execution(message) => message.clone(),
+        other => other.strip_backtrace(),
+    };
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

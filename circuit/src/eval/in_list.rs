@@ -24,6 +24,9 @@ pub(super) fn in_list(input: &Value, list: &[ScalarValue], list_has_null: bool, 
     } else {
         by_hash(input, list).unwrap_or_else(|| by_comparison(input, list, rows))
     };
+    if !found.errors.is_empty() {
+        return found;
+    }
     let found = found.value.into_array(if input.is_scalar() { 1 } else { rows });
     let Some(found) = found.as_any().downcast_ref::<BooleanArray>() else {
         return super::unsupported("IN", &[input], rows);

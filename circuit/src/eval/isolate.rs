@@ -9,6 +9,9 @@ use arrow::datatypes::DataType;
 use super::value::{Evaluation, Value};
 use crate::{EvalError, RowErrors};
 
+/// Computes a column from the rows of its inputs, or refuses them.
+pub(super) type Kernel<'a> = dyn Fn(&[Value], usize) -> Result<ArrayRef, String> + 'a;
+
 /// Runs `kernel` on `rows` rows of `inputs`; if it refuses, on ever smaller parts of them, until each failing row stands alone and
 /// `explain` says why it fails. `explain` gets the inputs cut to that one row and the kernel's own message.
 ///
@@ -18,7 +21,7 @@ pub(super) fn isolate(
     inputs: &[Value],
     rows: usize,
     data_type: &DataType,
-    kernel: &dyn Fn(&[Value], usize) -> Result<ArrayRef, String>,
+    kernel: &Kernel<'_>,
     explain: &dyn Fn(&[Value], String) -> EvalError,
 ) -> Evaluation {
     // If every input is one value, so is the result.
@@ -45,7 +48,7 @@ pub(super) fn isolate(
 struct Run<'a> {
     inputs: &'a [Value],
     data_type: &'a DataType,
-    kernel: &'a dyn Fn(&[Value], usize) -> Result<ArrayRef, String>,
+    kernel: &'a Kernel<'a>,
     explain: &'a dyn Fn(&[Value], String) -> EvalError,
 }
 

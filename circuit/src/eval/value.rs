@@ -147,14 +147,14 @@ impl Frame<'_> {
         if rows == 0 {
             return Evaluation::of(arrow::array::new_empty_array(&expr.data_type()));
         }
-        let columns = self.gather(expr, selection);
+        let columns = self.gather(std::slice::from_ref(expr), selection);
         super::evaluate(expr, &Frame { columns: &columns, rows })
     }
 
-    /// The columns with those that `expr` reads reduced to `selection`.
-    pub(crate) fn gather(&self, expr: &Expr, selection: &[u32]) -> Vec<ArrayRef> {
+    /// The columns with those that `exprs` read reduced to `selection`.
+    pub(crate) fn gather(&self, exprs: &[Expr], selection: &[u32]) -> Vec<ArrayRef> {
         let mut read = BTreeSet::new();
-        expr.columns(&mut read);
+        exprs.iter().for_each(|expr| expr.columns(&mut read));
         let positions = UInt32Array::from(selection.to_vec());
         let mut columns = self.columns.to_vec();
         for index in read {

@@ -201,6 +201,8 @@ impl BinaryOp {
             (Add | Subtract, Interval(_), Interval(_)) | (Add | Subtract, Duration(_), Duration(_)) if left == right => {
                 Some(left.clone())
             }
+            (Add | Subtract, Interval(_), Duration(_)) => Some(left.clone()),
+            (Add | Subtract, Duration(_), Interval(_)) => Some(right.clone()),
             (Multiply, Interval(_), Int64) => Some(left.clone()),
             (Multiply, Int64, Interval(_)) => Some(right.clone()),
             _ => None,

@@ -12,6 +12,9 @@ use crate::aggregate::{AggregateValue, aggregate_column, average_result, count_r
 use crate::errors::code;
 use crate::{AggregateCall, AggregateFunction, CircuitError, ErrorRows, EvalError, aggregate_label, render_row};
 
+/// The key of a group and its rows with their weights.
+type Group<'a> = (Row, Vec<(&'a Row, i64)>);
+
 /// One row per group, or one error row for a group on which a call fails.
 pub(super) fn aggregate(
     input: &Relation,
@@ -20,7 +23,7 @@ pub(super) fn aggregate(
     schema: SchemaRef,
     errors: &mut Relation,
 ) -> Result<Relation, CircuitError> {
-    let mut groups: HashMap<Row, (Row, Vec<(&Row, i64)>)> = HashMap::new();
+    let mut groups: HashMap<Row, Group<'_>> = HashMap::new();
     if group.is_empty() {
         groups.insert(Vec::new(), (Vec::new(), Vec::new()));
     }

@@ -1,5 +1,6 @@
 //! The types within an expression.
 
+use arrow::compute::can_cast_types;
 use arrow::datatypes::DataType;
 use datafusion_expr::Volatility;
 use deltic_zset::types;
@@ -39,7 +40,13 @@ pub(super) fn check(expr: &Expr, columns: &[DataType]) -> Check {
             let other = matches!(data_type, DataType::Decimal128(..) | DataType::Interval(_) | DataType::Duration(_));
             ensure(signed || other, || format!("{expr}: {data_type} has no negative"))
         }
-        Expr::IsNull(_) | Expr::Cast { .. } => Ok(()),
+        Expr::IsNull(_) => Ok(()),
+        Expr::Cast { input, data_type, .. } => {
+            let from = input.data_type();
+            // Everything has a text.
+            let defined = data_type == &DataType::Utf8 || can_cast_types(&from, data_type);
+            ensure(defined && types::canonical_type(data_type).is_some(), || format!("{expr}: {from} has no cast to {data_type}"))
+        }
         Expr::Case { branches, otherwise, data_type } => {
             branches.iter().try_for_each(|(condition, _)| boolean(condition))?;
             let results = branches.iter().map(|(_, result)| result).chain(otherwise.as_deref());
