@@ -23,6 +23,7 @@ mod shape;
 mod source;
 mod spin;
 mod stats;
+mod stream;
 mod subscription;
 mod transaction;
 mod worker;

@@ -4,6 +4,8 @@
 //! last complete epoch, as it is when the statement starts, with the transaction's own changes of *tables* laid over; views are read
 //! as committed. A transaction that deletes or updates rows which another commit has taken away meanwhile is refused at its commit.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use deltic_sql::{Parsed, Statement};
 
 use crate::Database;
@@ -11,6 +13,7 @@ use crate::error::{Error, Result, code};
 use crate::execute;
 use crate::outcome::{Outcome, Rows};
 use crate::transaction::Transaction;
+use crate::worker::panic_message;
 
 /// A sequence of statements with at most one open transaction. Sessions of one database run concurrently. Dropped with an open
 /// transaction, it rolls back.
@@ -43,7 +46,7 @@ impl Session {
     /// # Errors
     /// As [`Session::execute`], or the error of `each`.
     pub fn execute_each(&mut self, sql: &str, mut each: impl FnMut(Outcome) -> Result<()>) -> Result<()> {
-        for parsed in deltic_sql::parse(sql)? {
+        for parsed in parse(sql)? {
             each(self.execute_parsed(&parsed)?)?;
         }
         Ok(())
@@ -56,7 +59,7 @@ impl Session {
 
     /// Runs the one query that `sql` is.
     pub(crate) fn query_rows(&mut self, sql: &str) -> Result<Rows> {
-        let mut parsed = deltic_sql::parse(sql)?;
+        let mut parsed = parse(sql)?;
         let answers = |statement: &Statement| {
             matches!(statement, Statement::Query(_) | Statement::Explain(_) | Statement::Show(_) | Statement::Describe { .. })
         };
@@ -71,7 +74,8 @@ impl Session {
     }
 
     fn execute_parsed(&mut self, parsed: &Parsed) -> Result<Outcome> {
-        self.run(&parsed.statement).map_err(|error| error.at(parsed.span.line, parsed.span.column))
+        let result = unpanicked("a statement", || self.run(&parsed.statement));
+        result.map_err(|error| error.at(parsed.span.line, parsed.span.column))
     }
 
     fn run(&mut self, statement: &Statement) -> Result<Outcome> {
@@ -129,4 +133,15 @@ impl Session {
                 .with_hint("BEGIN starts one")
         })
     }
+}
+
+fn parse(sql: &str) -> Result<Vec<Parsed>> {
+    unpanicked("the parser", || Ok(deltic_sql::parse(sql)?))
+}
+
+/// Runs `body`; a panic in it is a bug, but not one that may take the caller's thread with it. (A transaction that was open is lost then: as if
+/// rolled back.)
+fn unpanicked<T>(what: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(body))
+        .unwrap_or_else(|panic| Err(Error::internal(format!("{what} panicked: {}", panic_message(panic.as_ref())))))
 }

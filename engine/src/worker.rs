@@ -20,6 +20,7 @@ use deltic_zset::ZBatch;
 use timely::worker::Worker;
 
 use crate::spin::Spin;
+use crate::stream;
 
 /// How long a worker with open epochs parks at most: a bound on the cost of a wake-up that timely does not send.
 const PARK: Duration = Duration::from_millis(1);
@@ -117,8 +118,8 @@ struct Shift<'a> {
     registry: Registry,
     /// In the order of their installation.
     dataflows: Vec<(Arc<str>, Dataflow)>,
-    /// The dataflows that each relation is pushed into.
-    readers: HashMap<Arc<str>, Vec<usize>>,
+    /// The dataflows that each relation is pushed into, and what they call it.
+    readers: HashMap<String, Vec<(usize, String)>>,
     /// The epoch that the dataflows take rows of.
     next_epoch: u64,
     open: OpenEpochs,
@@ -215,8 +216,8 @@ impl<'a> Shift<'a> {
             self.advance_to(epoch);
         }
         for (relation, delta) in deltas {
-            for &reader in self.readers.get(&relation).map_or(&[][..], Vec::as_slice) {
-                self.dataflows[reader].1.push(&relation, delta.clone());
+            for (reader, name) in self.readers.get(&*relation).map_or(&[][..], Vec::as_slice) {
+                self.dataflows[*reader].1.push(name, delta.clone());
             }
         }
         self.advance_to(epoch + 1);
@@ -259,7 +260,8 @@ impl<'a> Shift<'a> {
         self.readers.clear();
         for (position, (_, dataflow)) in self.dataflows.iter().enumerate() {
             for relation in dataflow.relations() {
-                self.readers.entry(relation.as_str().into()).or_default().push(position);
+                let readers = self.readers.entry(stream::base_name(relation).into()).or_default();
+                readers.push((position, relation.clone()));
             }
         }
     }

@@ -9,6 +9,7 @@ use super::flight::share;
 use super::relation::{Kind, Relation};
 use super::{Coordinator, Definition, ViewDefinition};
 use crate::error::{Error, Result, code};
+use crate::stream;
 use crate::worker::{Command, Installation, Report};
 
 /// For each worker, its share of what each source holds.
@@ -37,9 +38,10 @@ impl Coordinator {
         let (rows, errors) = self.hydration(&circuit.sources())?;
         let mut shares: Vec<_> = rows.into_iter().zip(errors).map(Some).collect();
         let since = self.sealed;
+        let installed = stream::starting_at(&circuit, since, |source| self.is_stream(source));
         self.workers.broadcast(|worker| {
             let (rows, errors) = shares[worker].take().unwrap_or_default();
-            Command::Install(Box::new(Installation { view: name.clone(), circuit: circuit.clone(), since, rows, errors }))
+            Command::Install(Box::new(Installation { view: name.clone(), circuit: installed.clone(), since, rows, errors }))
         });
         self.relations.insert(name.clone(), Relation::view(name, circuit, schema));
         for _ in 0..self.workers.count() {
@@ -48,6 +50,10 @@ impl Coordinator {
             }
         }
         Ok(())
+    }
+
+    fn is_stream(&self, name: &str) -> bool {
+        self.relations.get(name).is_some_and(|relation| matches!(relation.kind, Kind::Stream { .. }))
     }
 
     /// Brings the workers to the last epoch, if no view read what changed lately.

@@ -1,7 +1,6 @@
 //! Queries: the same circuits as views, run for one epoch over a consistent snapshot, in the caller's thread.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -18,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::outcome::{Outcome, Rows};
 use crate::session::Session;
 use crate::transaction::Transaction;
-use crate::worker::panic_message;
 
 /// Runs a query and returns its rows in the order it asks for.
 pub(crate) fn query(session: &Session, query: &Query) -> Result<Rows> {
@@ -56,10 +54,7 @@ pub(crate) fn evaluate(database: &Database, transaction: Option<&Transaction>, c
             sources.insert(name, rows);
         }
     }
-    // An operator that panics is a bug, but not one that may take the caller's thread with it.
-    let result = catch_unwind(AssertUnwindSafe(|| run_once(circuit, sources)));
-    let (rows, errors) =
-        result.map_err(|panic| Error::internal(format!("a query failed: {}", panic_message(panic.as_ref()))))??;
+    let (rows, errors) = run_once(circuit, sources)?;
     first_error(&errors)?;
     Ok(rows)
 }
