@@ -157,13 +157,12 @@ impl Database {
         names.catalog.relation(&name).map(|relation| info(relation))
     }
 
-    /// The error relation of a materialized view: columns `code`, `message`, `operator` and `row`.
+    /// The error relation of a materialized view: columns `code`, `message`, `operator`, `row`, and `copies`, the number of rows with that error.
     ///
     /// # Errors
     /// `DT4002` if there is no such view.
     pub fn errors(&self, view: &str) -> Result<Vec<RecordBatch>> {
-        let rows = crate::execute::copies(&self.error_rows(view)?)?;
-        Ok(vec![rows.to_record_batch()?])
+        Ok(crate::execute::errors(self, view)?.batches)
     }
 
     /// The error relation of a materialized view, with weights.

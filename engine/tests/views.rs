@@ -226,8 +226,14 @@ fn reads_are_ordered_and_by_key() {
 fn equal_views_of_a_stream_differ_by_what_they_have_seen() {
     for workers in [1, 3] {
         let db = database(workers);
-        db.execute("CREATE STREAM s (k BIGINT); CREATE MATERIALIZED VIEW a AS SELECT sum(k) AS n FROM s; INSERT INTO s VALUES (1)").unwrap();
-        db.execute("CREATE MATERIALIZED VIEW b AS SELECT sum(k) AS n FROM s; CREATE MATERIALIZED VIEW c AS SELECT sum(k) AS n FROM s").unwrap();
+        db.execute(
+            "CREATE STREAM s (k BIGINT); CREATE MATERIALIZED VIEW a AS SELECT sum(k) AS n FROM s; INSERT INTO s VALUES (1)",
+        )
+        .unwrap();
+        db.execute(
+            "CREATE MATERIALIZED VIEW b AS SELECT sum(k) AS n FROM s; CREATE MATERIALIZED VIEW c AS SELECT sum(k) AS n FROM s",
+        )
+        .unwrap();
         db.execute("CREATE MATERIALIZED VIEW aa AS SELECT n FROM a; INSERT INTO s VALUES (10); DROP MATERIALIZED VIEW b; INSERT INTO s VALUES (100)").unwrap();
         let all = rows(&db, "SELECT a.n, aa.n, c.n FROM a CROSS JOIN aa CROSS JOIN c");
         assert_eq!(all, ["111|111|110"]);

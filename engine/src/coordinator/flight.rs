@@ -72,7 +72,7 @@ impl Coordinator {
             let relation = self.relations.get_mut(&source.name);
             let relation = relation.filter(|relation| relation.as_source().is_some_and(|known| Arc::ptr_eq(known, source)));
             let delta = match relation.map(|relation| &mut relation.kind) {
-                Some(Kind::Table { contents, .. }) => seal(source, batches, || contents.folded())?,
+                Some(Kind::Table(table)) => seal(source, batches, || table.contents.folded())?,
                 Some(Kind::Stream { .. }) => batches.clone(),
                 Some(Kind::View(_)) | None => {
                     return Err(Error::new(
@@ -89,9 +89,9 @@ impl Coordinator {
     fn apply_to_table(&mut self, name: &str, parts: &[ZBatch]) -> Result<()> {
         let Some(relation) = self.relations.get_mut(name) else { return Ok(()) };
         relation.changes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
-        if let Kind::Table { contents, .. } = &mut relation.kind {
+        if let Kind::Table(table) = &mut relation.kind {
             for part in parts {
-                contents.push(part.clone())?;
+                table.contents.push(part.clone())?;
             }
         }
         Ok(())

@@ -22,7 +22,7 @@ impl Coordinator {
                     .with_hint("create a materialized view over it, or subscribe to it")
             })?;
             let mut snapshot = contents.snapshot();
-            if let Kind::Table { .. } = relation.kind {
+            if let Kind::Table(_) = relation.kind {
                 self.subtract_in_flight(name, &mut snapshot)?;
             }
             found.insert(name.clone(), snapshot);
@@ -45,7 +45,7 @@ impl Coordinator {
     pub(super) fn read_errors(&self, view: &str) -> Result<ContentsSnapshot> {
         match &self.relation(view)?.kind {
             Kind::View(view) => Ok(view.errors.snapshot()),
-            Kind::Table { .. } | Kind::Stream { .. } => {
+            Kind::Table(_) | Kind::Stream { .. } => {
                 Err(Error::new(code::RELATION, format!("'{view}' is not a materialized view, so it has no error relation")))
             }
         }

@@ -18,9 +18,15 @@ pub(super) struct Relation {
 }
 
 pub(super) enum Kind {
-    Table { source: Arc<Source>, contents: Contents },
+    Table(Box<Table>),
     Stream { source: Arc<Source> },
     View(Box<View>),
+}
+
+/// A table with its rows.
+pub(super) struct Table {
+    pub(super) source: Arc<Source>,
+    pub(super) contents: Contents,
 }
 
 /// A materialized view.
@@ -38,7 +44,7 @@ impl Relation {
             Kind::Stream { source }
         } else {
             let contents = Contents::new(source.schema.clone(), source.lookup_key());
-            Kind::Table { source, contents }
+            Kind::Table(Box::new(Table { source, contents }))
         };
         Relation { name, kind, changes: 0 }
     }
@@ -59,14 +65,16 @@ impl Relation {
 
     pub(super) fn schema(&self) -> &SchemaRef {
         match &self.kind {
-            Kind::Table { source, .. } | Kind::Stream { source } => &source.schema,
+            Kind::Table(table) => &table.source.schema,
+            Kind::Stream { source } => &source.schema,
             Kind::View(view) => &view.schema,
         }
     }
 
     pub(super) fn as_source(&self) -> Option<&Arc<Source>> {
         match &self.kind {
-            Kind::Table { source, .. } | Kind::Stream { source } => Some(source),
+            Kind::Table(table) => Some(&table.source),
+            Kind::Stream { source } => Some(source),
             Kind::View(_) => None,
         }
     }
@@ -74,7 +82,7 @@ impl Relation {
     /// The contents; a stream has none.
     pub(super) fn contents(&self) -> Option<&Contents> {
         match &self.kind {
-            Kind::Table { contents, .. } => Some(contents),
+            Kind::Table(table) => Some(&table.contents),
             Kind::View(view) => Some(&view.contents),
             Kind::Stream { .. } => None,
         }
@@ -82,7 +90,7 @@ impl Relation {
 
     pub(super) fn kind_name(&self) -> &'static str {
         match self.kind {
-            Kind::Table { .. } => "table",
+            Kind::Table(_) => "table",
             Kind::Stream { .. } => "stream",
             Kind::View(_) => "materialized view",
         }

@@ -11,6 +11,5 @@ mod show;
 pub(crate) use change::{delete, insert, truncate, update};
 pub(crate) use copy::copy;
 pub(crate) use definition::{create_table, create_view, drop_relations};
-pub(crate) use presentation::copies;
 pub(crate) use query::{query, subscribe};
-pub(crate) use show::{describe, explain, show};
+pub(crate) use show::{describe, errors, explain, show};

@@ -7,7 +7,6 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use deltic_circuit::{Circuit, explain};
 use deltic_sql::{Catalog, Explain, ExplainFormat, ExplainTarget, ExplainWhat, Name, Relation, RelationKind, Show, plan_query};
 
-use super::presentation::copies;
 use crate::Database;
 use crate::error::{Error, Result, code};
 use crate::outcome::Rows;
@@ -31,10 +30,19 @@ pub(crate) fn show(database: &Database, show: &Show) -> Result<Rows> {
             if relation.kind != RelationKind::MaterializedView {
                 return Err(plain_view(&relation.name, "is not a materialized view, so it has no error relation"));
             }
-            let errors = copies(&database.error_rows(&relation.name)?)?;
-            Ok(Rows { schema: errors.schema().clone(), batches: vec![errors.to_record_batch()?] })
+            errors(database, &relation.name)
         }
     }
+}
+
+/// The error relation of `view`: each error once, with the number of rows (in `copies`) that have it.
+pub(crate) fn errors(database: &Database, view: &str) -> Result<Rows> {
+    let errors = database.error_rows(view)?;
+    let schema = errors.schema();
+    let mut columns: Vec<(&str, ArrayRef)> =
+        schema.fields().iter().map(|field| field.name().as_str()).zip(errors.columns().iter().cloned()).collect();
+    columns.push(("copies", Arc::new(Int64Array::new(errors.weights_or_ones(), None))));
+    rows(columns)
 }
 
 fn plain_view(name: &str, problem: &str) -> Error {
