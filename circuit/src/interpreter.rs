@@ -1,6 +1,6 @@
 //! The reference: what a circuit means, by recomputation from whole relations. Slow, plain, and the judge of the operators.
 //!
-//! Every node is evaluated over rows of [`ScalarValue`]s in an ordinary map from row to weight. It shares with the operators the evaluator of
+//! Every node is evaluated over rows of `ScalarValue`s in an ordinary map from row to weight. It shares with the operators the evaluator of
 //! expressions ([`map_filter`], there is one) and the finishing of accumulators ([`crate::aggregate`]), and nothing else: no batches, no
 //! state, no deltas.
 //!

@@ -2,6 +2,32 @@
 //!
 //! The frontend makes a [`Circuit`] from SQL, `deltic-operators` runs it as dataflow, and the naive [`interpreter`] of this crate
 //! says what it means. Columns are positions; names live at the borders only.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use arrow::array::{ArrayRef, Int64Array};
+//! use arrow::datatypes::{DataType, Field, Schema};
+//! use deltic_circuit::{BinaryOp, CircuitBuilder, Expr, Properties, explain, interpreter, render_row};
+//! use deltic_zset::ZBatch;
+//!
+//! // SELECT 12 / n AS q FROM t
+//! let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
+//! let mut builder = CircuitBuilder::new();
+//! let t = builder.source("t", schema.clone(), Properties::default());
+//! let quotient = Expr::binary(BinaryOp::Divide, Expr::literal(12i64), builder.column(t, 0));
+//! let q = builder.map_filter(t, vec![], vec![("q".to_owned(), quotient)])?;
+//! let circuit = builder.finish(q, None)?;
+//! assert!(explain::text(&circuit).starts_with("[1] MapFilter select (12 / #0) -> (q BIGINT)"));
+//!
+//! // A row that cannot be evaluated stops nothing: it is in the errors instead.
+//! let numbers: ArrayRef = Arc::new(Int64Array::from(vec![4, 0]));
+//! let sources = [("t".to_owned(), ZBatch::new(schema, vec![numbers], None, 2))].into();
+//! let result = interpreter::evaluate(&circuit, &sources)?;
+//! assert_eq!(render_row(&result.rows, 0), "(3)");
+//! assert_eq!(render_row(&result.errors, 0), "('DT2002', 'division by zero: 12 / 0', 'filter/projection', '(0)')");
+//! # Ok::<(), deltic_circuit::CircuitError>(())
+//! ```
 
 pub mod aggregate;
 mod builder;

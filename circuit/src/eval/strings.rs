@@ -1,10 +1,11 @@
 //! Operators on text: `||`, `LIKE`, regular expressions.
 //!
 //! A regular expression costs a hundred microseconds to compile and is nearly always a literal, while a batch may have one row: so compiled ones
-//! are kept per thread, by pattern.
+//! are kept per thread, by pattern. `LIKE` needs one too, unless its pattern is a text with `%` at its ends only.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, StringArray};
@@ -33,6 +34,9 @@ pub(super) fn concat(left: &Value, right: &Value, rows: usize) -> Evaluation {
 
 /// `input LIKE pattern` and its kin.
 pub(super) fn like(input: &Value, pattern: &Value, negated: bool, case_insensitive: bool, rows: usize) -> Evaluation {
+    if let Some(values) = like_by_regex(input, pattern, negated, case_insensitive) {
+        return Evaluation::like(Arc::new(values), input);
+    }
     let apply = |inputs: &[Value], _rows: usize| -> Result<ArrayRef, String> {
         let result = match (negated, case_insensitive) {
             (false, false) => comparison::like(&inputs[0], &inputs[1]),
@@ -47,6 +51,39 @@ pub(super) fn like(input: &Value, pattern: &Value, negated: bool, case_insensiti
     })
 }
 
+/// `LIKE` by a kept regular expression, if the pattern is a literal that Arrow would compile for each batch.
+fn like_by_regex(input: &Value, pattern: &Value, negated: bool, case_insensitive: bool) -> Option<BooleanArray> {
+    let texts = input.inner().as_string_opt::<i32>()?;
+    let pattern = value(pattern.inner().as_string_opt::<i32>().filter(|_| pattern.is_scalar())?, 0)?;
+    let simple = pattern.strip_prefix('%').unwrap_or(pattern);
+    let simple = simple.strip_suffix('%').unwrap_or(simple);
+    if !case_insensitive && !simple.contains(['%', '_', '\\']) {
+        return None;
+    }
+    let regex = compiled(&like_pattern(pattern), case_insensitive).ok()?;
+    Some(texts.iter().map(|text| text.map(|text| regex.is_match(text) != negated)).collect())
+}
+
+/// A `LIKE` pattern as a regular expression: `%` is anything, `_` one character, a backslash takes the next one literally. A `%` at an end
+/// leaves that end open, which is faster to match than anything.
+fn like_pattern(pattern: &str) -> String {
+    let inner = pattern.trim_start_matches('%');
+    let mut out = String::from(if inner.len() < pattern.len() { "(?s)" } else { "(?s)^" });
+    let mut characters = inner.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '%' if characters.as_str().trim_start_matches('%').is_empty() => return out,
+            '%' => out.push_str(".*"),
+            '_' => out.push('.'),
+            '\\' => out.push_str(&regex::escape(characters.next().unwrap_or('\\').encode_utf8(&mut [0; 4]))),
+            other => out.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    // An open end on the left that nothing follows matches everything.
+    out.push_str(if inner.is_empty() && !pattern.is_empty() { "" } else { "$" });
+    out
+}
+
 /// `left ~ right`, `~*`, `!~`, `!~*`: whether the expression matches anywhere in the text.
 pub(super) fn regex(op: BinaryOp, left: &Value, right: &Value, rows: usize) -> Evaluation {
     let case_insensitive = matches!(op, BinaryOp::RegexIMatch | BinaryOp::RegexNotIMatch);
@@ -56,7 +93,7 @@ pub(super) fn regex(op: BinaryOp, left: &Value, right: &Value, rows: usize) -> E
     };
     let mut values = BooleanBuilder::with_capacity(rows);
     let mut errors = RowErrors::none();
-    let mut last: Option<(&str, Result<Regex, String>)> = None;
+    let mut last: Option<(&str, Compiled)> = None;
     for row in 0..rows {
         let (Some(text), Some(pattern)) = (value(texts, left.position(row)), value(patterns, right.position(row))) else {
             values.append_null();
@@ -85,11 +122,14 @@ fn value(array: &StringArray, position: usize) -> Option<&str> {
 /// So many compiled expressions are kept per thread; then all are forgotten, as patterns that come from a column never end.
 const KEPT: usize = 256;
 
+/// Shared and not cloned: a clone of a regex has to build its caches anew.
+type Compiled = Result<Rc<Regex>, String>;
+
 thread_local! {
-    static COMPILED: RefCell<HashMap<(String, bool), Result<Regex, String>>> = RefCell::new(HashMap::new());
+    static COMPILED: RefCell<HashMap<(String, bool), Compiled>> = RefCell::new(HashMap::new());
 }
 
-fn compiled(pattern: &str, case_insensitive: bool) -> Result<Regex, String> {
+fn compiled(pattern: &str, case_insensitive: bool) -> Compiled {
     COMPILED.with_borrow_mut(|kept| {
         let key = (pattern.to_owned(), case_insensitive);
         if let Some(known) = kept.get(&key) {
@@ -98,7 +138,8 @@ fn compiled(pattern: &str, case_insensitive: bool) -> Result<Regex, String> {
         if kept.len() >= KEPT {
             kept.clear();
         }
-        let result = RegexBuilder::new(pattern).case_insensitive(case_insensitive).build().map_err(|error| last_line(&error));
+        let result =
+            RegexBuilder::new(pattern).case_insensitive(case_insensitive).build().map(Rc::new).map_err(|error| last_line(&error));
         kept.insert(key, result.clone());
         result
     })

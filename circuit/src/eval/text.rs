@@ -94,21 +94,59 @@ fn write_date(out: &mut String, days: i64) {
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     // PostgreSQL has no year 0: the year before 1 is 1 BC. ISO 8601's astronomical years are kept here, so that text reads back.
-    let _ =
-        if year < 0 { write!(out, "-{:04}-{month:02}-{day:02}", -year) } else { write!(out, "{year:04}-{month:02}-{day:02}") };
+    out.push_str(if year < 0 { "-" } else { "" });
+    match year.unsigned_abs() {
+        year @ ..10_000 => {
+            write_two(out, year / 100);
+            write_two(out, year % 100);
+        }
+        year => {
+            let _ = write!(out, "{year}");
+        }
+    }
+    out.push('-');
+    write_two(out, month.unsigned_abs());
+    out.push('-');
+    write_two(out, day.unsigned_abs());
+}
+
+/// Two digits, without the detour through `fmt` that made casts of timestamps several times slower.
+fn write_two(out: &mut String, value: u64) {
+    let digit = |value: u64| char::from(b'0' + (value % 10) as u8);
+    out.push(digit(value / 10));
+    out.push(digit(value));
+}
+
+/// `HH:MM:SS`, with more digits for more than 99 hours.
+fn write_clock(out: &mut String, seconds: u64) {
+    match seconds / 3600 {
+        hours @ ..100 => write_two(out, hours),
+        hours => {
+            let _ = write!(out, "{hours}");
+        }
+    }
+    out.push(':');
+    write_two(out, seconds / 60 % 60);
+    out.push(':');
+    write_two(out, seconds % 60);
 }
 
 /// `HH:MM:SS[.ffffff]` without trailing zeros.
 fn write_time(out: &mut String, micros: i64) {
-    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
-    let _ = write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-    write_fraction(out, fraction.unsigned_abs(), 6);
+    let micros = micros.unsigned_abs();
+    write_clock(out, micros / 1_000_000);
+    write_fraction(out, micros % 1_000_000, 6);
 }
 
-fn write_fraction(out: &mut String, fraction: u64, digits: usize) {
-    if fraction > 0 {
-        let text = format!("{fraction:0digits$}");
-        let _ = write!(out, ".{}", text.trim_end_matches('0'));
+fn write_fraction(out: &mut String, fraction: u64, digits: u32) {
+    if fraction == 0 {
+        return;
+    }
+    out.push('.');
+    let (mut rest, mut unit) = (fraction, 10u64.pow(digits - 1));
+    while rest > 0 {
+        out.push(char::from(b'0' + (rest / unit) as u8));
+        (rest, unit) = (rest % unit, unit / 10);
     }
 }
 
@@ -126,12 +164,11 @@ fn write_interval(out: &mut String, interval: IntervalMonthDayNano) {
     part(interval.months % 12, "mon");
     part(interval.days, "day");
     if interval.nanoseconds != 0 || out.len() == start {
-        let space = if out.len() > start { " " } else { "" };
-        let sign = if interval.nanoseconds < 0 { "-" } else { "" };
+        out.push_str(if out.len() > start { " " } else { "" });
+        out.push_str(if interval.nanoseconds < 0 { "-" } else { "" });
         let nanos = interval.nanoseconds.unsigned_abs();
-        let (seconds, fraction) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
-        let _ = write!(out, "{space}{sign}{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-        write_fraction(out, fraction, 9);
+        write_clock(out, nanos / 1_000_000_000);
+        write_fraction(out, nanos % 1_000_000_000, 9);
     }
 }
 

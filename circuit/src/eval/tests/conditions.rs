@@ -107,6 +107,11 @@ fn like_and_ilike() {
     assert_eq!(like("hel%", true, true), ["false", "false", "NULL", "true"]);
     assert_eq!(like("help\\_me", false, false), ["false", "true", "NULL", "false"]);
     assert_eq!(like("_\\%_", false, false), ["false", "false", "NULL", "true"]);
+    assert_eq!(like("%l%", false, false), ["true", "true", "NULL", "false"]);
+    assert_eq!(like("%L_O", false, true), ["true", "false", "NULL", "false"]);
+    assert_eq!(like("%e%_%", false, false), ["true", "true", "NULL", "false"]);
+    assert_eq!(like("a_b\\%", false, false), ["false", "false", "NULL", "false"], "an escaped end is an end");
+    assert_eq!(like("a.b", false, true), ["false", "false", "NULL", "false"], "a point is a point");
     let own = text().like(text(), false, false);
     assert_eq!(results(&own, std::slice::from_ref(&texts), 4), ["true", "true", "NULL", "true"], "a pattern per row");
 }

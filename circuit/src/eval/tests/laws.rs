@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, i256};
 use datafusion_common::ScalarValue;
 use deltic_zset::ZBatch;
 use proptest::prelude::*;
 
+use super::super::decimal::divide_half_away;
+use super::super::text::decimal_text;
 use super::results;
 use crate::BinaryOp::{self, *};
 use crate::{Expr, map_filter, render_row};
@@ -77,6 +79,7 @@ fn condition() -> impl Strategy<Value = Expr> {
         integer().prop_map(Expr::is_null),
         integer().prop_map(|input| input.in_list(vec![1i64.into(), ScalarValue::Int64(None)], true)),
         Just(Expr::column(2, DataType::Utf8).like(Expr::literal("%b%"), false, false)),
+        Just(Expr::column(2, DataType::Utf8).like(Expr::literal("_b%"), true, true)),
         Just(Expr::binary(RegexMatch, Expr::column(2, DataType::Utf8), Expr::literal("^[0-9]+$"))),
         Just(Expr::binary(Greater, Expr::column(3, DataType::Float64), Expr::literal(1.0f64))),
     ];
@@ -106,6 +109,38 @@ fn outcome(parts: &[(ZBatch, ZBatch)], with_messages: bool) -> Vec<String> {
 fn symmetric(expr: &Expr, batch: &ZBatch) -> Vec<String> {
     let results = results(expr, batch.columns(), batch.len());
     results.into_iter().map(|result| if result.starts_with("DT") { "error".to_owned() } else { result }).collect()
+}
+
+/// Decimal operators against fractions of 256 bits.
+fn decimal_by_fractions(op: BinaryOp, left: i128, right: i128) -> Option<i128> {
+    // Scale 2 with scale 3 gives scale 5 for a product, 6 for a quotient, 3 else.
+    let (l, r) = (i256::from_i128(left), i256::from_i128(right));
+    let ten = i256::from_i128(10);
+    let result = match op {
+        Add => l.wrapping_mul(ten).wrapping_add(r),
+        Subtract => l.wrapping_mul(ten).wrapping_sub(r),
+        Multiply => l.wrapping_mul(r),
+        _ if right == 0 => return None,
+        Divide => divide_half_away(l.wrapping_mul(ten.wrapping_pow(7)), r),
+        _ => l.wrapping_mul(ten).wrapping_rem(r),
+    };
+    result.to_i128().filter(|digits| digits.unsigned_abs() < 10u128.pow(38))
+}
+
+proptest! {
+    #[test]
+    fn decimals_are_those_of_fractions(
+        op in arithmetic(),
+        left in prop_oneof![-1000i128..1000, -(10i128.pow(38) - 1)..10i128.pow(38)],
+        right in prop_oneof![-10i128..10, -1000i128..1000, -(10i128.pow(38) - 1)..10i128.pow(38)],
+    ) {
+        let scale = match op { Multiply => 5, Divide => 6, _ => 3 };
+        let decimal = |digits, scale| Expr::literal(ScalarValue::Decimal128(Some(digits), 38, scale));
+        let expr = Expr::binary_typed(op, decimal(left, 2), decimal(right, 3), DataType::Decimal128(38, scale));
+        let text = decimal_by_fractions(op, left, right).map(|digits| decimal_text(digits, scale));
+        let found = results(&expr, &[], 1).remove(0);
+        prop_assert_eq!(text, (!found.starts_with("DT")).then_some(found));
+    }
 }
 
 proptest! {
