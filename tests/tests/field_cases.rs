@@ -235,8 +235,9 @@ fn error_rows_clear_when_the_row_is_deleted() {
     with_workers(|workers| {
         let mut s = scene(workers, "CREATE TABLE t (x INT); CREATE MATERIALIZED VIEW v AS SELECT 1 / x AS r FROM t");
         s.run("INSERT INTO t VALUES (0), (0), (1)").unwrap();
-        // The row is there twice, and so is its error.
-        assert_eq!(s.rows("SHOW ERRORS FOR v").unwrap().len(), 2);
+        // The row is there twice; its error is listed once, with the number of copies.
+        let errors = s.rows("SHOW ERRORS FOR v").unwrap();
+        assert!(errors.len() == 1 && errors[0].contains("division by zero"), "{errors:?}");
         assert_eq!(s.rows("SELECT * FROM v").unwrap(), ["(1)"]);
         assert_eq!(s.run("DELETE FROM t WHERE x = 0").unwrap(), NOTHING);
         assert_eq!(s.rows("SHOW ERRORS FOR v").unwrap().len(), 0);

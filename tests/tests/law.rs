@@ -13,8 +13,10 @@ fn run(file: &str, options: &CheckOptions) -> CheckReport {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("law").join(file);
     let sql = std::fs::read_to_string(path).unwrap();
     println!("checking {file}: {} iterations, seed {}", options.iterations, options.seed);
-    let report = check(&sql, options, Some(&Oracle::default()), &mut |_| {}).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let oracle = Oracle::default();
+    let report = check(&sql, options, Some(&oracle), &mut |_| {}).unwrap_or_else(|error| panic!("{file}: {error}"));
     assert!(report.failure.is_none(), "{file}, seed {}: {}", report.seed, report.failure.unwrap());
+    println!("DataFusion had {} opinions and abstained {} times", oracle.opinions(), oracle.abstentions());
     report
 }
 

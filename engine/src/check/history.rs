@@ -143,7 +143,12 @@ fn generate_commit(
         let present = model.len(relation);
         let kind = rng.random_range(0..10u8);
         if relations[relation].stream || present == 0 || kind < 5 {
-            push(relations, model, &mut changes, Change { relation, insert: true, row: random_row(rng, relations, relation, profile) });
+            push(
+                relations,
+                model,
+                &mut changes,
+                Change { relation, insert: true, row: random_row(rng, relations, relation, profile) },
+            );
             continue;
         }
         let old = model.rows[relation][rng.random_range(0..present)].clone();
@@ -287,8 +292,7 @@ pub(super) fn quoted(name: &str) -> String {
 pub(super) fn weighted_rows(batch: &ZBatch) -> HashMap<Row, i64> {
     let mut rows = HashMap::new();
     for index in 0..batch.len() {
-        let row: Row =
-            batch.columns().iter().filter_map(|column| ScalarValue::try_from_array(column, index).ok()).collect();
+        let row: Row = batch.columns().iter().filter_map(|column| ScalarValue::try_from_array(column, index).ok()).collect();
         *rows.entry(row).or_insert(0) += batch.weight(index);
     }
     rows.retain(|_, weight| *weight != 0);

@@ -102,7 +102,8 @@ impl Run<'_> {
         let mut transaction = self.db.begin();
         let mut rest = changes;
         while let Some(first) = rest.first() {
-            let alike = rest.iter().take_while(|change| change.relation == first.relation && change.insert == first.insert).count();
+            let alike =
+                rest.iter().take_while(|change| change.relation == first.relation && change.insert == first.insert).count();
             let (group, after) = rest.split_at(alike);
             let relation = &self.setup.relations[first.relation];
             let rows: Vec<Row> = group.iter().map(|change| change.row.clone()).collect();

@@ -12,8 +12,14 @@ impl Setup {
     /// Reads the `CREATE` statements of `sql`; other statements are counted and left out.
     pub(super) fn from_sql(sql: &str) -> Result<Self> {
         let mut catalog = Catalog::new();
-        let mut setup =
-            Setup { relations: Vec::new(), ddl: Vec::new(), plain: Vec::new(), views: Vec::new(), selected: Vec::new(), skipped_statements: 0 };
+        let mut setup = Setup {
+            relations: Vec::new(),
+            ddl: Vec::new(),
+            plain: Vec::new(),
+            views: Vec::new(),
+            selected: Vec::new(),
+            skipped_statements: 0,
+        };
         for parsed in deltic_sql::parse(sql)? {
             let (created, query) = match &parsed.statement {
                 Statement::CreateTable(create) => (catalog.create_table(create)?, None),

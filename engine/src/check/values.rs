@@ -92,8 +92,7 @@ fn ordinary_value(rng: &mut StdRng, data_type: &DataType, seed: i64, profile: &P
         }
         DataType::List(field) => {
             let len = rng.random_range(0..3);
-            let values: Vec<_> =
-                (0..len).map(|_| random_value(rng, field.data_type(), field.is_nullable(), profile)).collect();
+            let values: Vec<_> = (0..len).map(|_| random_value(rng, field.data_type(), field.is_nullable(), profile)).collect();
             ScalarValue::List(ScalarValue::new_list(&values, field.data_type(), field.is_nullable()))
         }
         DataType::Struct(fields) => {

@@ -34,8 +34,8 @@ use crate::driver::{Driven, Inlet, SharedOperator, drive};
 /// If the circuit is not valid.
 pub fn install(worker: &mut Worker, registry: &mut Registry, install: Install<'_>, sink: Box<dyn FnMut(u64, Part)>) -> Dataflow {
     let circuit = install.circuit;
+    let plan = Plan::of(circuit, registry);
     let sources = sources_below(circuit);
-    let plan = Plan::of(circuit, registry, &sources, |source| install.hydrate.contains_key(source));
     let user = User { id: registry.new_user(), sources: sources[circuit.output.0].as_slice().into() };
     let relations: Vec<String> = user.sources.iter().filter(|source| registry.view(source).is_none()).cloned().collect();
     let since = install.since;
@@ -122,9 +122,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// `kept` are the sources whose contents at the installation are known. What the others delivered before it is gone, so a node over
-    /// one of them, if it is there already, knows rows that this view must not see: it is not followed.
-    fn of(circuit: &Circuit, registry: &Registry, sources: &[Vec<String>], kept: impl Fn(&str) -> bool) -> Self {
+    fn of(circuit: &Circuit, registry: &Registry) -> Self {
         let fingerprints = fingerprint(circuit);
         let mut origins = vec![Origin::Unused; circuit.nodes.len()];
         let mut below = vec![false; circuit.nodes.len()];
@@ -135,10 +133,7 @@ impl Plan {
             if !needed[id] && !below[id] {
                 continue;
             }
-            let offers = match sources[id].iter().all(|source| kept(source)) {
-                true => registry.nodes(fingerprints[id]),
-                false => &[],
-            };
+            let offers = registry.nodes(fingerprints[id]);
             origins[id] = match &node.operator {
                 Operator::Source { relation } => match registry.view(relation) {
                     Some(view) if needed[id] => Origin::View(view.clone()),

@@ -56,8 +56,7 @@ pub struct Install<'a> {
     pub circuit: &'a Circuit,
     /// The epoch in which it starts, the last one that is complete: the first output is the contents at its end.
     pub since: u64,
-    /// This worker's share of the contents of each source at the end of `since`. The shares may be cut in any way. A source without an
-    /// entry (on all workers alike) keeps no rows, as a stream: nothing over it is shared with earlier views, which saw what this one must not.
+    /// This worker's share of the contents of each source at the end of `since`. The shares may be cut in any way.
     pub hydrate: HashMap<String, Vec<ZBatch>>,
     /// This worker's share of the error relation of each source at the end of `since`.
     pub hydrate_errors: HashMap<String, Vec<ZBatch>>,
