@@ -38,11 +38,10 @@ fn source(builder: &mut CircuitBuilder, relation: &str) -> NodeId {
 pub fn group_by() -> Result<Circuit, CircuitError> {
     let mut builder = CircuitBuilder::new();
     let input = source(&mut builder, "l");
-    let call = |function, argument| AggregateCall { function, argument, distinct: false, filter: None, data_type: DataType::Int64 };
-    let calls = vec![
-        ("n".to_string(), call(AggregateFunction::Count, None)),
-        ("s".to_string(), call(AggregateFunction::Sum, Some(1))),
-    ];
+    let call =
+        |function, argument| AggregateCall { function, argument, distinct: false, filter: None, data_type: DataType::Int64 };
+    let calls =
+        vec![("n".to_string(), call(AggregateFunction::Count, None)), ("s".to_string(), call(AggregateFunction::Sum, Some(1)))];
     let output = builder.aggregate(input, vec![0], calls)?;
     builder.finish(output, None)
 }
@@ -88,8 +87,7 @@ impl Loop {
         let mut registry = Registry::default();
         let rows = Rc::new(Cell::new(0));
         let counter = rows.clone();
-        let installed =
-            Install { view: "bench", circuit, since: 0, hydrate: HashMap::new(), hydrate_errors: HashMap::new() };
+        let installed = Install { view: "bench", circuit, since: 0, hydrate: HashMap::new(), hydrate_errors: HashMap::new() };
         let dataflow = install(
             &mut worker,
             &mut registry,

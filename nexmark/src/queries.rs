@@ -21,7 +21,8 @@ pub const SIDE_INPUT_ROWS: usize = 10_000;
 
 /// Creates and fills `side_input`.
 pub fn side_input_sql() -> String {
-    let mut sql = String::from("CREATE TABLE side_input (key BIGINT PRIMARY KEY, value VARCHAR);\nINSERT INTO side_input VALUES ");
+    let mut sql =
+        String::from("CREATE TABLE side_input (key BIGINT PRIMARY KEY, value VARCHAR);\nINSERT INTO side_input VALUES ");
     for key in 0..SIDE_INPUT_ROWS {
         // Writing to a String cannot fail.
         let _ = write!(sql, "{}({key}, '{key}')", if key == 0 { "" } else { ", " });

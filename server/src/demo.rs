@@ -107,7 +107,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
         let showing = scope.spawn(|| show_until_finished(&progress));
         let fed = feed(&db, args, &progress);
         progress.finished.store(true, Ordering::Release);
-        let followed = following.join().unwrap_or_else(|_| Ok(()));
+        let followed = following.join().unwrap_or(Ok(()));
         let _ = showing.join();
         fed.and_then(|()| Ok(followed?))
     });

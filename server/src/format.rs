@@ -95,7 +95,8 @@ impl Printer {
 }
 
 fn with_epoch_and_weight(rows: &RecordBatch, epoch: u64, weights: &Int64Array) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let mut fields = vec![Field::new("epoch", DataType::UInt64, false).into(), Field::new("weight", DataType::Int64, false).into()];
+    let mut fields =
+        vec![Field::new("epoch", DataType::UInt64, false).into(), Field::new("weight", DataType::Int64, false).into()];
     fields.extend(rows.schema().fields().iter().cloned());
     let mut columns: Vec<arrow::array::ArrayRef> =
         vec![std::sync::Arc::new(UInt64Array::from(vec![epoch; rows.num_rows()])), std::sync::Arc::new(weights.clone())];
@@ -114,9 +115,8 @@ pub(crate) fn print_rows(batches: &[RecordBatch], format: Format, out: &mut dyn 
             }
         }
         Format::Json => {
-            let mut writer = arrow::json::WriterBuilder::new()
-                .with_explicit_nulls(true)
-                .build::<_, arrow::json::writer::LineDelimited>(out);
+            let mut writer =
+                arrow::json::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::LineDelimited>(out);
             for batch in batches {
                 writer.write(batch)?;
             }

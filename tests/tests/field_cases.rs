@@ -55,10 +55,8 @@ fn global_aggregate_over_no_rows_has_one_row() {
 #[test]
 fn union_all_of_one_table_counts_each_row_twice() {
     with_workers(|workers| {
-        let mut s = scene(
-            workers,
-            "CREATE TABLE t (x INT); CREATE MATERIALIZED VIEW v AS SELECT x FROM t UNION ALL SELECT x FROM t",
-        );
+        let mut s =
+            scene(workers, "CREATE TABLE t (x INT); CREATE MATERIALIZED VIEW v AS SELECT x FROM t UNION ALL SELECT x FROM t");
         assert_eq!(s.run("INSERT INTO t VALUES (1)").unwrap(), ["+2 (1)"]);
         assert_eq!(s.run("DELETE FROM t").unwrap(), ["-2 (1)"]);
     });
@@ -72,10 +70,7 @@ fn self_join_on_one_key() {
             "CREATE TABLE t (k INT, x INT);
              CREATE MATERIALIZED VIEW v AS SELECT a.x AS ax, b.x AS bx FROM t AS a JOIN t AS b ON a.k = b.k",
         );
-        assert_eq!(
-            s.run("INSERT INTO t VALUES (1, 1), (1, 2)").unwrap(),
-            ["+1 (1, 1)", "+1 (1, 2)", "+1 (2, 1)", "+1 (2, 2)"]
-        );
+        assert_eq!(s.run("INSERT INTO t VALUES (1, 1), (1, 2)").unwrap(), ["+1 (1, 1)", "+1 (1, 2)", "+1 (2, 1)", "+1 (2, 2)"]);
         assert_eq!(s.run("DELETE FROM t WHERE x = 2").unwrap(), ["-1 (1, 2)", "-1 (2, 1)", "-1 (2, 2)"]);
     });
 }
@@ -103,10 +98,7 @@ fn both_join_sides_change_in_one_epoch() {
              CREATE MATERIALIZED VIEW v AS SELECT a, b FROM l JOIN r ON l.k = r.k",
         );
         assert_eq!(s.run("BEGIN; INSERT INTO l VALUES (1, 10); INSERT INTO r VALUES (1, 20); COMMIT").unwrap(), ["+1 (10, 20)"]);
-        assert_eq!(
-            s.run("BEGIN; UPDATE l SET a = 11; UPDATE r SET b = 21; COMMIT").unwrap(),
-            ["+1 (11, 21)", "-1 (10, 20)"]
-        );
+        assert_eq!(s.run("BEGIN; UPDATE l SET a = 11; UPDATE r SET b = 21; COMMIT").unwrap(), ["+1 (11, 21)", "-1 (10, 20)"]);
         assert_eq!(s.run("BEGIN; DELETE FROM l; DELETE FROM r; COMMIT").unwrap(), ["-1 (11, 21)"]);
     });
 }
@@ -145,10 +137,8 @@ fn null_keys_match_only_null_safe() {
 #[test]
 fn top_row_deleted_is_refilled_from_below() {
     with_workers(|workers| {
-        let mut s = scene(
-            workers,
-            "CREATE TABLE t (x INT); CREATE MATERIALIZED VIEW v AS SELECT x FROM t ORDER BY x DESC LIMIT 2",
-        );
+        let mut s =
+            scene(workers, "CREATE TABLE t (x INT); CREATE MATERIALIZED VIEW v AS SELECT x FROM t ORDER BY x DESC LIMIT 2");
         assert_eq!(s.run("INSERT INTO t VALUES (1), (2), (3), (4)").unwrap(), ["+1 (3)", "+1 (4)"]);
         assert_eq!(s.run("DELETE FROM t WHERE x = 4").unwrap(), ["+1 (2)", "-1 (4)"]);
         assert_eq!(s.run("DELETE FROM t WHERE x < 3").unwrap(), ["-1 (2)"]);
@@ -159,10 +149,8 @@ fn top_row_deleted_is_refilled_from_below() {
 #[test]
 fn ties_at_the_border_are_broken_by_the_rest_of_the_row() {
     with_workers(|workers| {
-        let mut s = scene(
-            workers,
-            "CREATE TABLE t (x INT, y INT); CREATE MATERIALIZED VIEW v AS SELECT x, y FROM t ORDER BY x LIMIT 2",
-        );
+        let mut s =
+            scene(workers, "CREATE TABLE t (x INT, y INT); CREATE MATERIALIZED VIEW v AS SELECT x, y FROM t ORDER BY x LIMIT 2");
         assert_eq!(s.run("INSERT INTO t VALUES (1, 3), (1, 2), (1, 1)").unwrap(), ["+1 (1, 1)", "+1 (1, 2)"]);
         assert_eq!(s.run("INSERT INTO t VALUES (1, 0)").unwrap(), ["+1 (1, 0)", "-1 (1, 2)"]);
         assert_eq!(s.run("INSERT INTO t VALUES (1, NULL)").unwrap(), NOTHING);
@@ -172,10 +160,8 @@ fn ties_at_the_border_are_broken_by_the_rest_of_the_row() {
 #[test]
 fn offset_moves_with_what_is_before_it() {
     with_workers(|workers| {
-        let mut s = scene(
-            workers,
-            "CREATE TABLE t (x INT); CREATE MATERIALIZED VIEW v AS SELECT x FROM t ORDER BY x LIMIT 1 OFFSET 2",
-        );
+        let mut s =
+            scene(workers, "CREATE TABLE t (x INT); CREATE MATERIALIZED VIEW v AS SELECT x FROM t ORDER BY x LIMIT 1 OFFSET 2");
         assert_eq!(s.run("INSERT INTO t VALUES (10), (20)").unwrap(), NOTHING);
         assert_eq!(s.run("INSERT INTO t VALUES (30)").unwrap(), ["+1 (30)"]);
         assert_eq!(s.run("INSERT INTO t VALUES (10)").unwrap(), ["+1 (20)", "-1 (30)"]);
@@ -205,7 +191,10 @@ fn distinct_aggregate_with_filter_over_copies() {
             "CREATE TABLE t (x INT, ok BOOLEAN);
              CREATE MATERIALIZED VIEW v AS SELECT count(DISTINCT x) FILTER (WHERE ok) AS n, sum(DISTINCT x) AS s FROM t",
         );
-        assert_eq!(s.run("INSERT INTO t VALUES (1, true), (1, true), (1, false), (2, false)").unwrap(), ["+1 (1, 3)", "-1 (0, NULL)"]);
+        assert_eq!(
+            s.run("INSERT INTO t VALUES (1, true), (1, true), (1, false), (2, false)").unwrap(),
+            ["+1 (1, 3)", "-1 (0, NULL)"]
+        );
         // Both copies of (1, true) go: the filtered count sees it, the sum does not.
         assert_eq!(s.run("DELETE FROM t WHERE ok").unwrap(), ["+1 (0, 3)", "-1 (1, 3)"]);
     });
@@ -299,10 +288,8 @@ fn integer_sum_that_overflows_comes_back_when_it_fits_again() {
 #[test]
 fn negative_zero_and_nan_are_one_group_each() {
     with_workers(|workers| {
-        let mut s = scene(
-            workers,
-            "CREATE TABLE t (x DOUBLE); CREATE MATERIALIZED VIEW v AS SELECT x, count(*) AS n FROM t GROUP BY x",
-        );
+        let mut s =
+            scene(workers, "CREATE TABLE t (x DOUBLE); CREATE MATERIALIZED VIEW v AS SELECT x, count(*) AS n FROM t GROUP BY x");
         assert_eq!(
             s.run("INSERT INTO t VALUES (0.0), (-0.0), ('NaN'), (-CAST('NaN' AS DOUBLE))").unwrap(),
             ["+1 (0.0, 2)", "+1 (NaN, 2)"]
@@ -314,10 +301,7 @@ fn negative_zero_and_nan_are_one_group_each() {
 #[test]
 fn decimal_sums_keep_their_scale_and_are_exact() {
     with_workers(|workers| {
-        let mut s = scene(
-            workers,
-            "CREATE TABLE t (x DECIMAL(10, 3)); CREATE MATERIALIZED VIEW v AS SELECT sum(x) AS s FROM t",
-        );
+        let mut s = scene(workers, "CREATE TABLE t (x DECIMAL(10, 3)); CREATE MATERIALIZED VIEW v AS SELECT sum(x) AS s FROM t");
         assert_eq!(s.run("INSERT INTO t VALUES (0.1), (0.2), (0.005)").unwrap(), ["+1 (0.305)", "-1 (NULL)"]);
         assert_eq!(s.run("DELETE FROM t WHERE x = 0.005").unwrap(), ["+1 (0.300)", "-1 (0.305)"]);
     });

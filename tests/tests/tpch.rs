@@ -55,13 +55,8 @@ fn tables() -> Vec<Table> {
 }
 
 fn create(db: &Database, table: &Table) {
-    let columns: Vec<String> = table
-        .rows
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| format!("{} {}", field.name(), sql_type(field)))
-        .collect();
+    let columns: Vec<String> =
+        table.rows.schema().fields().iter().map(|field| format!("{} {}", field.name(), sql_type(field))).collect();
     db.execute(&format!("CREATE TABLE {} ({})", table.name, columns.join(", "))).unwrap();
 }
 

@@ -36,7 +36,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     println!(
         "{:<10} {:>11} {:>14} {:>14} {:>7} {:>10} {:>10} {:>12} {:>12}",
-        "operator", "epoch rows", "deltic rows/s", "diff. rows/s", "ratio", "median ms", "worst ms", "worst/median", "diff. worst"
+        "operator",
+        "epoch rows",
+        "deltic rows/s",
+        "diff. rows/s",
+        "ratio",
+        "median ms",
+        "worst ms",
+        "worst/median",
+        "diff. worst"
     );
     for &rows in &args.epoch_rows {
         let epochs = (args.rows / rows).max(1);
