@@ -113,36 +113,17 @@ impl Catalog {
 
     /// The names of the relations that read `name`, directly or through others, each before what it reads.
     pub fn dependents(&self, name: &str) -> Vec<String> {
-        let mut found: Vec<String> = Vec::new();
+        let mut found = Vec::new();
         self.add_dependents(name, &mut found);
-        found.reverse();
         found
     }
 
-    /// Adds the dependents of `name`, each after what it reads.
     fn add_dependents(&self, name: &str, found: &mut Vec<String>) {
-        let mut reached: Vec<&str> = vec![name];
-        // A relation reads only what was created before it, so the closure is found by passing over them until nothing is added.
-        loop {
-            let next = self.relations.values().filter(|relation| !reached.contains(&relation.name.as_str()));
-            let reads = |relation: &&Arc<Relation>| relation.depends_on.iter().any(|on| reached.contains(&on.as_str()));
-            let added: Vec<&str> = next.filter(reads).map(|relation| relation.name.as_str()).collect();
-            if added.is_empty() {
-                break;
+        for relation in self.relations.values().filter(|relation| relation.depends_on.iter().any(|on| on == name)) {
+            if !found.contains(&relation.name) {
+                self.add_dependents(&relation.name, found);
+                found.push(relation.name.clone());
             }
-            reached.extend(added);
-        }
-        let mut pending: Vec<&str> = reached.into_iter().skip(1).collect();
-        while !pending.is_empty() {
-            let is_free = |name: &&str| {
-                self.relations.get(*name).is_none_or(|relation| relation.depends_on.iter().all(|on| !pending.contains(&on.as_str())))
-            };
-            let free: Vec<&str> = pending.iter().copied().filter(|name| is_free(&name)).collect();
-            if free.is_empty() {
-                break;
-            }
-            pending.retain(|name| !free.contains(name));
-            found.extend(free.into_iter().map(str::to_string));
         }
     }
 
@@ -187,38 +168,28 @@ impl Catalog {
     /// # Errors
     /// If one does not exist, is of another kind, or is in use without CASCADE.
     pub fn drop_relations(&mut self, drop: &Drop) -> Result<Vec<Arc<Relation>>, SqlError> {
-        let mut doomed: Vec<String> = Vec::new();
+        let mut named: Vec<&Name> = Vec::new();
         for name in &drop.names {
-            let relation = match self.resolve(name) {
-                Ok(relation) => relation,
+            match self.resolve(name) {
+                Ok(relation) => check_kind(relation, drop.kind, name)?,
                 Err(_) if drop.if_exists => continue,
                 Err(error) => return Err(error),
-            };
-            check_kind(relation, drop.kind, name)?;
-            doomed.push(name.value.clone());
+            }
+            named.push(name);
         }
-        for name in &drop.names {
+        let mut doomed: Vec<String> = Vec::new();
+        for name in &named {
             for dependent in self.dependents(&name.value) {
-                if doomed.contains(&dependent) {
-                    continue;
-                }
-                if !drop.cascade {
+                if !drop.cascade && named.iter().all(|name| name.value != dependent) {
                     let message = format!("{} is used by {dependent}", name.value);
                     let error = SqlError::new(Code::RelationInUse, name.position, message);
                     return Err(error.with_hint("DROP .. CASCADE drops what uses it, too"));
                 }
                 doomed.push(dependent);
             }
+            doomed.push(name.value.clone());
         }
-        // Dependents first: a relation goes when nothing that is left reads it.
-        let mut dropped = Vec::with_capacity(doomed.len());
-        while !doomed.is_empty() {
-            let read = |name: &String| self.relations.values().any(|other| doomed.contains(&other.name) && other.depends_on.contains(name));
-            let place = doomed.iter().position(|name| !read(name)).unwrap_or(0);
-            let name = doomed.remove(place);
-            dropped.extend(self.relations.remove(&name));
-        }
-        Ok(dropped)
+        Ok(doomed.iter().filter_map(|name| self.relations.remove(name)).collect())
     }
 
     fn existing(&self, name: &Name, if_not_exists: bool) -> Result<Option<Arc<Relation>>, SqlError> {
@@ -306,7 +277,8 @@ fn key_columns(create: &CreateTable, key: &[Name]) -> Result<Vec<usize>, SqlErro
     let mut columns = Vec::with_capacity(key.len());
     for name in key {
         let Some(column) = create.columns.iter().position(|column| column.name.value == name.value) else {
-            let error = SqlError::new(Code::UnknownColumn, name.position, format!("unknown column {} in the primary key", name.value));
+            let error =
+                SqlError::new(Code::UnknownColumn, name.position, format!("unknown column {} in the primary key", name.value));
             let hint = did_you_mean(&name.value, create.columns.iter().map(|column| column.name.value.as_str()));
             return Err(SqlError { hint, ..error });
         };

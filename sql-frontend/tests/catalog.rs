@@ -21,13 +21,26 @@ fn a_table_has_types_keys_defaults_and_lengths() {
          ts TIMESTAMP, tz TIMESTAMPTZ, t TIME, i INTERVAL, b BYTEA, l INT[], PRIMARY KEY (x, key))",
     );
     let relation = catalog.relation("t").unwrap();
-    let columns: Vec<String> =
-        relation.schema.fields().iter().map(|f| format!("{} {}{}", f.name(), f.data_type(), if f.is_nullable() { "" } else { " not null" })).collect();
+    let columns: Vec<String> = relation
+        .schema
+        .fields()
+        .iter()
+        .map(|f| format!("{} {}{}", f.name(), f.data_type(), if f.is_nullable() { "" } else { " not null" }))
+        .collect();
     assert_eq!(
         columns,
         [
-            "key Int64 not null", "Value Utf8", "x Decimal128(10, 2) not null", "f Float64", "r Float32", "ts Timestamp(µs)", "tz Timestamp(µs, \"UTC\")",
-            "t Time64(µs)", "i Interval(MonthDayNano)", "b Binary", "l List(Int32)"
+            "key Int64 not null",
+            "Value Utf8",
+            "x Decimal128(10, 2) not null",
+            "f Float64",
+            "r Float32",
+            "ts Timestamp(µs)",
+            "tz Timestamp(µs, \"UTC\")",
+            "t Time64(µs)",
+            "i Interval(MonthDayNano)",
+            "b Binary",
+            "l List(Int32)"
         ]
     );
     assert_eq!(relation.primary_key, Some(vec![2, 0]));
@@ -111,7 +124,11 @@ fn columns_of_views_have_names_and_each_its_own() {
     assert_eq!(names(&catalog, "v"), ["count", "sum", "column3", "b", "upper"]);
     assert_eq!(names(&catalog, "w"), ["x", "y", "s"]);
     assert_eq!(names(&catalog, "q"), ["y", "column2"]);
-    for sql in ["CREATE VIEW x AS SELECT a, a FROM t", "CREATE VIEW x AS SELECT t.a, u.a FROM t JOIN u ON t.a = u.a", "CREATE VIEW x AS SELECT sum(a), sum(b) FROM t"] {
+    for sql in [
+        "CREATE VIEW x AS SELECT a, a FROM t",
+        "CREATE VIEW x AS SELECT t.a, u.a FROM t JOIN u ON t.a = u.a",
+        "CREATE VIEW x AS SELECT sum(a), sum(b) FROM t",
+    ] {
         let error = error(&mut catalog, sql);
         assert_eq!(error.code, "DT1008", "{sql}: {error}");
         assert!(error.hint.as_ref().unwrap().contains("alias"), "{sql}: {error}");

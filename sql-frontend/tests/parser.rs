@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use deltic_sql::{CopyDirection, CopyFormat, CopySource, ExplainFormat, ExplainTarget, ExplainWhat, RelationKind, Show, Statement, parse};
+use deltic_sql::{
+    CopyDirection, CopyFormat, CopySource, ExplainFormat, ExplainTarget, ExplainWhat, RelationKind, Show, Statement, parse,
+};
 
 fn one(sql: &str) -> Statement {
     let mut statements = parse(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -37,7 +39,9 @@ fn statements_have_spans_of_the_script() {
 
 #[test]
 fn tables_and_streams() {
-    let create = one("CREATE TABLE IF NOT EXISTS \"Odd\" (Key BIGINT PRIMARY KEY, value VARCHAR(10) NOT NULL DEFAULT 'x' , b DOUBLE NULL)");
+    let create = one(
+        "CREATE TABLE IF NOT EXISTS \"Odd\" (Key BIGINT PRIMARY KEY, value VARCHAR(10) NOT NULL DEFAULT 'x' , b DOUBLE NULL)",
+    );
     let Statement::CreateTable(table) = create else { panic!() };
     assert_eq!((table.name.value.as_str(), table.stream, table.if_not_exists), ("Odd", false, true));
     for sql in [
@@ -52,12 +56,18 @@ fn tables_and_streams() {
 
 #[test]
 fn views_and_drops() {
-    let Statement::CreateView(view) = one("CREATE OR REPLACE MATERIALIZED VIEW V (a, \"B\") AS WITH x AS (SELECT 1) SELECT * FROM x") else { panic!() };
+    let Statement::CreateView(view) =
+        one("CREATE OR REPLACE MATERIALIZED VIEW V (a, \"B\") AS WITH x AS (SELECT 1) SELECT * FROM x")
+    else {
+        panic!()
+    };
     assert!(view.or_replace && view.materialized && !view.if_not_exists);
     let names: Vec<&str> = view.columns.iter().map(|name| name.value.as_str()).collect();
     assert_eq!((view.name.value.as_str(), names), ("v", vec!["a", "B"]));
     assert!(matches!(one("CREATE VIEW v AS VALUES (1)"), Statement::CreateView(view) if !view.materialized));
-    assert!(matches!(one("CREATE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1"), Statement::CreateView(view) if view.if_not_exists));
+    assert!(
+        matches!(one("CREATE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1"), Statement::CreateView(view) if view.if_not_exists)
+    );
     let Statement::Drop(drop) = one("DROP MATERIALIZED VIEW IF EXISTS a, b CASCADE") else { panic!() };
     assert_eq!((drop.kind, drop.if_exists, drop.cascade, drop.names.len()), (RelationKind::MaterializedView, true, true, 2));
 }
@@ -71,14 +81,23 @@ fn changes_and_transactions() {
     assert!(matches!(one("DELETE FROM t x WHERE x.a > 1"), Statement::Delete(_)));
     assert!(matches!(one("DELETE FROM t"), Statement::Delete(_)));
     assert!(matches!(one("TRUNCATE t"), Statement::Truncate { .. }));
-    for (sql, debug) in [("BEGIN TRANSACTION", "Begin"), ("START TRANSACTION", "Begin"), ("COMMIT WORK", "Commit"), ("END", "Commit"), ("ABORT", "Rollback")] {
+    for (sql, debug) in [
+        ("BEGIN TRANSACTION", "Begin"),
+        ("START TRANSACTION", "Begin"),
+        ("COMMIT WORK", "Commit"),
+        ("END", "Commit"),
+        ("ABORT", "Rollback"),
+    ] {
         assert_eq!(format!("{:?}", one(sql)), debug);
     }
 }
 
 #[test]
 fn copies() {
-    let Statement::Copy(copy) = one("COPY t (a) FROM 'x/y.dat' (FORMAT csv, rows_per_commit 1000, header false, delimiter ';')") else { panic!() };
+    let Statement::Copy(copy) = one("COPY t (a) FROM 'x/y.dat' (FORMAT csv, rows_per_commit 1000, header false, delimiter ';')")
+    else {
+        panic!()
+    };
     assert_eq!((copy.direction, copy.format, copy.path.as_str()), (CopyDirection::From, CopyFormat::Csv, "x/y.dat"));
     assert_eq!((copy.rows_per_commit, copy.header, copy.delimiter), (Some(1000), false, b';'));
     let Statement::Copy(copy) = one("COPY (SELECT 1) TO 'x.parquet'") else { panic!() };
@@ -94,10 +113,17 @@ fn questions() {
     assert!(matches!(one("SHOW ERRORS FOR v"), Statement::Show(Show::Errors(_))));
     assert!(matches!(one("DESCRIBE v"), Statement::Describe { .. }));
     let Statement::Explain(explain) = one("EXPLAIN CIRCUIT (FORMAT mermaid) v") else { panic!() };
-    assert!(matches!((explain.what, explain.format, explain.target), (ExplainWhat::Circuit, ExplainFormat::Mermaid, ExplainTarget::View(_))));
+    assert!(matches!(
+        (explain.what, explain.format, explain.target),
+        (ExplainWhat::Circuit, ExplainFormat::Mermaid, ExplainTarget::View(_))
+    ));
     assert!(matches!(one("EXPLAIN PLAN SELECT 1"), Statement::Explain(explain) if explain.what == ExplainWhat::Plan));
-    assert!(matches!(one("EXPLAIN plan"), Statement::Explain(explain) if matches!(&explain.target, ExplainTarget::View(name) if name.value == "plan")));
-    assert!(matches!(one("EXPLAIN (FORMAT json) (SELECT 1)"), Statement::Explain(explain) if explain.format == ExplainFormat::Json));
+    assert!(
+        matches!(one("EXPLAIN plan"), Statement::Explain(explain) if matches!(&explain.target, ExplainTarget::View(name) if name.value == "plan"))
+    );
+    assert!(
+        matches!(one("EXPLAIN (FORMAT json) (SELECT 1)"), Statement::Explain(explain) if explain.format == ExplainFormat::Json)
+    );
     assert!(matches!(one("(SELECT 1) UNION ALL (SELECT 2)"), Statement::Query(_)));
 }
 

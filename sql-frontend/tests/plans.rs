@@ -22,7 +22,8 @@ CREATE TABLE lineitem (l_orderkey BIGINT, l_partkey BIGINT, l_suppkey BIGINT, l_
 
 #[test]
 fn nexmark() {
-    let catalog = catalog_of(&format!("{} CREATE TABLE side_input (key BIGINT PRIMARY KEY, value VARCHAR)", deltic_nexmark::STREAMS));
+    let catalog =
+        catalog_of(&format!("{} CREATE TABLE side_input (key BIGINT PRIMARY KEY, value VARCHAR)", deltic_nexmark::STREAMS));
     let mut text = String::new();
     for query in deltic_nexmark::QUERIES {
         writeln!(text, "== {}: {}\n{}", query.name, query.about, circuit(&catalog, query.sql)).unwrap();

@@ -18,7 +18,8 @@ use deltic_zset::ZBatch;
 fn rows(circuit: &Circuit, sources: &[(&str, ZBatch)]) -> Vec<String> {
     let sources: HashMap<String, ZBatch> = sources.iter().map(|(name, rows)| (name.to_string(), rows.clone())).collect();
     let result = interpreter::evaluate(circuit, &sources).unwrap();
-    let text = |batch: &ZBatch| -> Vec<String> { let values = |row| render_row(batch, row).trim_start_matches('(').trim_end_matches(')').to_string();
+    let text = |batch: &ZBatch| -> Vec<String> {
+        let values = |row| render_row(batch, row).trim_start_matches('(').trim_end_matches(')').to_string();
         (0..batch.len()).map(|row| format!("{} x{}", values(row), batch.weight(row))).collect()
     };
     let mut rows = text(&result.rows);
@@ -36,8 +37,10 @@ fn two_columns() -> Catalog {
     catalog_of("CREATE TABLE l (a BIGINT, b BIGINT); CREATE TABLE r (a BIGINT, b BIGINT)")
 }
 
-fn pairs(catalog: &Catalog, relation: &str, rows: &[(Option<i64>, Option<i64>)]) -> ZBatch {
-    let column = |get: fn(&(Option<i64>, Option<i64>)) -> Option<i64>| Arc::new(rows.iter().map(get).collect::<Int64Array>()) as ArrayRef;
+type Pair = (Option<i64>, Option<i64>);
+
+fn pairs(catalog: &Catalog, relation: &str, rows: &[Pair]) -> ZBatch {
+    let column = |get: fn(&Pair) -> Option<i64>| Arc::new(rows.iter().map(get).collect::<Int64Array>()) as ArrayRef;
     batch(catalog, relation, vec![column(|row| row.0), column(|row| row.1)])
 }
 
@@ -63,18 +66,16 @@ fn null_safe_conditions_become_null_safe_keys() {
     let planned = plan(&catalog, "SELECT l.a, l.b, r.a, r.b FROM l FULL JOIN r ON l.a = r.a AND r.b IS NOT DISTINCT FROM l.b");
     let l = pairs(&catalog, "l", &[(Some(1), None), (None, None)]);
     let r = pairs(&catalog, "r", &[(Some(1), None), (None, None)]);
-    assert_eq!(
-        rows(&planned.circuit, &[("l", l), ("r", r)]),
-        ["1, NULL, 1, NULL x1", "NULL, NULL, NULL, NULL x2"],
-        "{text}"
-    );
+    assert_eq!(rows(&planned.circuit, &[("l", l), ("r", r)]), ["1, NULL, 1, NULL x1", "NULL, NULL, NULL, NULL x2"], "{text}");
     assert!(!text.contains("residual"), "{text}");
 }
 
 #[test]
 fn duplicate_and_unnamed_items_are_planned() {
     let catalog = catalog();
-    let names = |sql: &str| -> Vec<String> { plan(&catalog, sql).circuit.schema().fields().iter().map(|field| field.name().clone()).collect() };
+    let names = |sql: &str| -> Vec<String> {
+        plan(&catalog, sql).circuit.schema().fields().iter().map(|field| field.name().clone()).collect()
+    };
     assert_eq!(names("SELECT a, a FROM t"), ["a", "a"]);
     assert_eq!(names("SELECT sum(b), sum(b), sum(a) FROM t"), ["sum", "sum", "sum"]);
     assert_eq!(names("SELECT CAST(s AS INT), TRY_CAST(s AS INT), s::BIGINT FROM t"), ["s", "s", "s"]);
@@ -101,7 +102,8 @@ fn a_cte_used_twice_is_computed_once() {
         &catalog,
         "WITH x AS (SELECT a, count(*) AS n FROM t GROUP BY a) SELECT p.a, q.n FROM x AS p JOIN x AS q ON p.a = q.a",
     );
-    let aggregates = planned.circuit.nodes.iter().filter(|node| matches!(node.operator, deltic_circuit::Operator::Aggregate { .. })).count();
+    let aggregates =
+        planned.circuit.nodes.iter().filter(|node| matches!(node.operator, deltic_circuit::Operator::Aggregate { .. })).count();
     assert_eq!(aggregates, 1, "{}", deltic_circuit::explain::text(&planned.circuit));
 }
 
@@ -133,7 +135,9 @@ fn constants_are_folded_by_the_evaluator_of_rows() {
 fn first_rows_of_partitions_are_a_top_k() {
     let catalog = two_columns();
     let numbered = "SELECT a, b, row_number() OVER (PARTITION BY a ORDER BY b DESC) AS n FROM l";
-    let l = || pairs(&catalog, "l", &[(Some(1), Some(10)), (Some(1), Some(20)), (Some(1), Some(30)), (Some(2), Some(5)), (None, None)]);
+    let l = || {
+        pairs(&catalog, "l", &[(Some(1), Some(10)), (Some(1), Some(20)), (Some(1), Some(30)), (Some(2), Some(5)), (None, None)])
+    };
     for (condition, expected) in [
         ("n <= 1", vec!["1, 30 x1", "2, 5 x1", "NULL, NULL x1"]),
         ("n < 2", vec!["1, 30 x1", "2, 5 x1", "NULL, NULL x1"]),
@@ -181,7 +185,10 @@ fn outer_joins_keep_their_residual_conditions() {
     for (sql, expected) in [
         ("SELECT l.a, r.a FROM l LEFT JOIN r ON l.a = r.a AND l.b < r.b", vec!["1, 1 x1", "2, NULL x1", "NULL, NULL x1"]),
         ("SELECT l.a, r.a FROM l RIGHT JOIN r ON l.a = r.a", vec!["1, 1 x1", "2, 2 x1", "NULL, 4 x1"]),
-        ("SELECT l.a, r.a FROM l FULL JOIN r ON l.a + 1 = r.a", vec!["1, 2 x1", "2, NULL x1", "NULL, 1 x1", "NULL, 4 x1", "NULL, NULL x1"]),
+        (
+            "SELECT l.a, r.a FROM l FULL JOIN r ON l.a + 1 = r.a",
+            vec!["1, 2 x1", "2, NULL x1", "NULL, 1 x1", "NULL, 4 x1", "NULL, NULL x1"],
+        ),
         ("SELECT count(*) FROM l CROSS JOIN r", vec!["9 x1"]),
         ("SELECT a, l.b FROM l JOIN r USING (a) WHERE r.b > 1", vec!["1, 1 x1"]),
         ("SELECT l.b FROM l, r WHERE l.a = r.a AND l.b < r.b", vec!["1 x1"]),
@@ -197,7 +204,7 @@ fn expressions_mean_what_postgres_says() {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from(vec![Some(7)])),
             Arc::new(Int32Array::from(vec![None])),
-            Arc::new(Float64Array::from(vec![-0.0])),
+            Arc::new(Float64Array::from(vec![0.0])),
             Arc::new(StringArray::from(vec!["Abc"])),
             Arc::new(BooleanArray::from(vec![None])),
         ];
@@ -224,6 +231,12 @@ fn expressions_mean_what_postgres_says() {
         ("extract(year FROM DATE '2024-02-29') + date_part('hour', TIMESTAMP '2024-02-29 13:00:00')", "2037"),
         ("DATE '2024-01-31' + INTERVAL '1 month' = TIMESTAMP '2024-02-29 00:00:00'", "true"),
         ("date_bin(INTERVAL '10' SECOND, TIMESTAMP '1969-12-31 23:59:59') = TIMESTAMP '1969-12-31 23:59:50'", "true"),
+        ("f > 1.5 OR f IN (2.5, 0.0) AND f BETWEEN -0.5 AND 0.5", "true"),
+        ("coalesce(f / 0.0, 1.5) + CASE WHEN a = 7 THEN f ELSE 0.5 END", "NaN"),
+        ("1.5e3 = 1500 AND 12.5e-1 = 1.25 AND 1E3 = 1000.0", "true"),
+        ("date_bin(INTERVAL '1 day', TIMESTAMPTZ '2024-02-29 13:00:00+02') = TIMESTAMPTZ '2024-02-29 00:00:00+00'", "true"),
+        ("date_bin(INTERVAL '1 week', TIMESTAMP '2024-02-29 13:00:00', TIMESTAMP '2024-01-01') = TIMESTAMP '2024-02-26 00:00:00'", "true"),
+        ("sign(a)", "1.0"),
         ("NULL", "NULL"),
         ("NULL = 1", "NULL"),
         ("f = 0.0", "true"),
@@ -239,16 +252,24 @@ fn expressions_mean_what_postgres_says() {
 #[test]
 fn aggregates_with_distinct_filter_and_having() {
     let catalog = two_columns();
-    let l = || pairs(&catalog, "l", &[(Some(1), Some(3)), (Some(1), Some(3)), (Some(1), None), (Some(2), Some(5)), (None, Some(1))]);
+    let l =
+        || pairs(&catalog, "l", &[(Some(1), Some(3)), (Some(1), Some(3)), (Some(1), None), (Some(2), Some(5)), (None, Some(1))]);
     for (sql, expected) in [
-        ("SELECT a, count(*), count(b), count(DISTINCT b), sum(b), sum(DISTINCT b) FROM l GROUP BY a", vec!["1, 3, 2, 1, 6, 3 x1", "2, 1, 1, 1, 5, 5 x1", "NULL, 1, 1, 1, 1, 1 x1"]),
+        (
+            "SELECT a, count(*), count(b), count(DISTINCT b), sum(b), sum(DISTINCT b) FROM l GROUP BY a",
+            vec!["1, 3, 2, 1, 6, 3 x1", "2, 1, 1, 1, 5, 5 x1", "NULL, 1, 1, 1, 1, 1 x1"],
+        ),
         ("SELECT a FROM l GROUP BY a HAVING count(*) > 1", vec!["1 x1"]),
-        ("SELECT a + 1 AS k, max(b * 2) FILTER (WHERE b > 3) FROM l GROUP BY a + 1", vec!["2, NULL x1", "3, 10 x1", "NULL, NULL x1"]),
+        (
+            "SELECT a + 1 AS k, max(b * 2) FILTER (WHERE b > 3) FROM l GROUP BY a + 1",
+            vec!["2, NULL x1", "3, 10 x1", "NULL, NULL x1"],
+        ),
         ("SELECT DISTINCT a FROM l", vec!["1 x1", "2 x1", "NULL x1"]),
         ("SELECT a FROM l GROUP BY 1", vec!["1 x1", "2 x1", "NULL x1"]),
         ("SELECT a FROM l UNION SELECT 2", vec!["1 x1", "2 x1", "NULL x1"]),
         ("SELECT a FROM l UNION ALL SELECT b FROM l", vec!["1 x4", "2 x1", "3 x2", "5 x1", "NULL x2"]),
         ("SELECT a FROM l WHERE a = 1 UNION ALL SELECT 1.5", vec!["1.0 x3", "1.5 x1"]),
+        ("SELECT CAST(1e20 AS DOUBLE) UNION ALL SELECT 0.5", vec!["0.5 x1", "1e20 x1"]),
         ("SELECT count(*), sum(a) FROM l WHERE a > 100", vec!["0, NULL x1"]),
         ("SELECT count(*) FROM l GROUP BY 'x'", vec!["5 x1"]),
         ("SELECT min(a), max(b), avg(b) FROM l WHERE a = 1", vec!["1, 3, 3.0 x1"]),
@@ -273,13 +294,19 @@ fn changes_are_queries_for_rows() {
         other => panic!("{other:?}"),
     };
     for (sql, expected) in [
-        ("INSERT INTO t VALUES (1, 'x', '1970-01-01 00:00:01'), (2, DEFAULT, NULL)", vec!["1, 'x', 1970-01-01 00:00:01 x1", "2, 'new', NULL x1"]),
+        (
+            "INSERT INTO t VALUES (1, 'x', '1970-01-01 00:00:01'), (2, DEFAULT, NULL)",
+            vec!["1, 'x', 1970-01-01 00:00:01 x1", "2, 'new', NULL x1"],
+        ),
         ("INSERT INTO t (ts, k) VALUES (NULL, '7')", vec!["7, 'new', NULL x1"]),
         ("INSERT INTO t DEFAULT VALUES", vec!["NULL, 'new', NULL x1"]),
         ("INSERT INTO t (k, name) SELECT k + 10, NULL FROM t", vec!["11, NULL, NULL x1", "12, NULL, NULL x1"]),
         ("INSERT INTO t VALUES (1, 'ab   ', NULL)", vec!["1, 'ab ', NULL x1"]),
         ("INSERT INTO e VALUES (1.5)", vec!["2 x1"]),
-        ("UPDATE t SET k = k * 2, name = DEFAULT WHERE name = 'b'", vec!["2, 'b', 1970-01-01 00:00:00, 4, 'new', 1970-01-01 00:00:00 x1"]),
+        (
+            "UPDATE t SET k = k * 2, name = DEFAULT WHERE name = 'b'",
+            vec!["2, 'b', 1970-01-01 00:00:00, 4, 'new', 1970-01-01 00:00:00 x1"],
+        ),
         ("UPDATE t AS x SET ts = NULL WHERE x.k = 2", vec!["2, 'b', 1970-01-01 00:00:00, 2, 'b', NULL x1"]),
         ("DELETE FROM t WHERE k > 1", vec!["2, 'b', 1970-01-01 00:00:00 x1"]),
     ] {
@@ -327,7 +354,13 @@ fn plain_views_are_inlined_and_materialized_ones_are_read() {
 fn a_panic_of_the_planner_is_an_error() {
     // Whatever it does, it must come back.
     let catalog = catalog();
-    for sql in ["SELECT a[1] FROM t", "SELECT * FROM t AS x (p, q)", "SELECT 1 WHERE 'a'", "SELECT count() FROM t", "SELECT max(DISTINCT a, b) FROM t"] {
+    for sql in [
+        "SELECT a[1] FROM t",
+        "SELECT * FROM t AS x (p, q)",
+        "SELECT 1 WHERE 'a'",
+        "SELECT count() FROM t",
+        "SELECT max(DISTINCT a, b) FROM t",
+    ] {
         assert!(plan_query(&catalog, &query(sql)).is_err(), "{sql}");
     }
 }

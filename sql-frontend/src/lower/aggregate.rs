@@ -10,7 +10,7 @@ use datafusion_expr::{Aggregate, Expr as PlanExpr};
 use deltic_circuit::{AggregateCall, AggregateFunction, Expr};
 
 use super::expr::column_type;
-use super::piped::Piped;
+use super::piped::{Piped, inner_name};
 use super::{Lower, Lowering};
 use crate::SqlError;
 use crate::error::Code;
@@ -43,7 +43,7 @@ impl Lowering {
                 strip_integer_cast(&mut lowered[argument]);
             }
         }
-        let group_names = aggregate.schema.fields().iter().take(group_width).map(|field| field.name().clone());
+        let group_names = aggregate.schema.fields().iter().take(group_width).map(|field| inner_name(field.name()));
         let groups: Vec<(String, Expr)> = group_names.zip(lowered.iter().cloned()).collect();
         if calls.is_empty() && group_width > 0 {
             let rows = self.only_columns(input, groups);
@@ -67,7 +67,16 @@ impl Lowering {
     }
 
     /// The node with the columns that groups and aggregates need, and where each is. Columns of the input stay where they are.
-    fn arguments(&mut self, input: Piped, groups: Vec<(String, Expr)>, exprs: Vec<Expr>) -> Lower<(deltic_circuit::NodeId, Vec<usize>)> {
+    fn arguments(
+        &mut self,
+        input: Piped,
+        groups: Vec<(String, Expr)>,
+        exprs: Vec<Expr>,
+    ) -> Lower<(deltic_circuit::NodeId, Vec<usize>)> {
+        if !self.waits(&input) && exprs.iter().all(|expr| expr.as_column().is_some()) {
+            let positions = exprs.iter().filter_map(Expr::as_column).collect();
+            return Ok((self.materialise(input)?, positions));
+        }
         let mut outputs = groups;
         let mut positions: Vec<usize> = (0..outputs.len()).collect();
         for expr in exprs.into_iter().skip(positions.len()) {
@@ -111,7 +120,7 @@ fn call<'a>(expr: &'a PlanExpr, data_type: DataType, name: &str, exprs: &mut Vec
     let filter = params.filter.as_deref().map(push);
     // MIN and MAX of a set are those of the multiset.
     let distinct = params.distinct && !matches!(function, AggregateFunction::Min | AggregateFunction::Max);
-    Ok(Call { function, argument, distinct, filter, data_type, name: name.to_string() })
+    Ok(Call { function, argument, distinct, filter, data_type, name: inner_name(name) })
 }
 
 trait Unaliased {

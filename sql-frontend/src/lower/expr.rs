@@ -13,6 +13,7 @@ use deltic_zset::types::{canonical_type, canonicalize};
 
 use super::Lower;
 use super::function::lower_function;
+use super::narrow::{narrowed, narrowed_list};
 use crate::SqlError;
 use crate::error::Code;
 
@@ -92,6 +93,11 @@ impl Scope<'_> {
     }
 
     fn cast(self, cast: &Cast) -> Lower<Expr> {
+        if let DataType::Timestamp(_, Some(zone)) = cast.field.data_type()
+            && !["UTC", "+00:00"].contains(&zone.as_ref())
+        {
+            return Err(unsupported(&format!("the time zone {zone}")));
+        }
         let data_type = column_type(cast.field.data_type())?;
         let input = self.lower(&cast.expr)?;
         if is_untyped_null(&input) { typed_null(&data_type) } else { Ok(input.cast(data_type)) }
@@ -162,9 +168,9 @@ impl Scope<'_> {
         let input = self.lower(&list.expr)?;
         let data_type = input.data_type();
         let items = list.list.iter().map(|item| typed(self.lower(item)?, &data_type)).collect::<Lower<Vec<_>>>()?;
-        let items: Vec<Expr> = items.into_iter().map(fold).collect();
         let literals: Option<Vec<ScalarValue>> = items.iter().map(|item| item.as_literal().cloned()).collect();
         if let Some(literals) = literals {
+            let (input, literals) = narrowed_list(input, literals);
             return Ok(input.in_list(literals, list.negated));
         }
         let equalities = items.into_iter().map(|item| input.clone().equal(item)).collect();
@@ -189,32 +195,6 @@ fn compare(op: BinaryOp, left: Expr, right: Expr) -> Lower<Expr> {
         return Err(SqlError::nowhere(Code::Type, format!("{left_type} and {right_type} cannot be compared")));
     }
     Ok(Expr::binary_typed(op, left, right, DataType::Boolean))
-}
-
-/// `CAST(small AS BIGINT) = 5` compares small integers as well, if the constant is one: no row needs a cast.
-fn narrowed(left: Expr, right: Expr) -> (Expr, Expr) {
-    match (&left, &right) {
-        (Expr::Cast { input, .. }, Expr::Literal(value)) => match narrow(input, value) {
-            Some(value) => (input.as_ref().clone(), Expr::Literal(value)),
-            None => (left, right),
-        },
-        (Expr::Literal(value), Expr::Cast { input, .. }) => match narrow(input, value) {
-            Some(value) => (Expr::Literal(value), input.as_ref().clone()),
-            None => (left, right),
-        },
-        _ => (left, right),
-    }
-}
-
-/// `value` in the integer type of `input`, if it fits and that type is the narrower one.
-fn narrow(input: &Expr, value: &ScalarValue) -> Option<ScalarValue> {
-    let (small, wide) = (input.data_type(), value.data_type());
-    let widens = small.is_signed_integer() && wide.is_signed_integer() && small.primitive_width() < wide.primitive_width();
-    if !widens || value.is_null() {
-        return None;
-    }
-    let narrow = value.cast_to(&small).ok().filter(|narrow| !narrow.is_null())?;
-    (narrow.cast_to(&wide).ok()? == *value).then_some(narrow)
 }
 
 /// `exprs` joined by an associative operator, as deep as the logarithm of their number.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::simplify::{ExprSimplifyResult, SimplifyContext};
@@ -38,11 +38,19 @@ pub(super) fn lower_function(scope: Scope<'_>, call: &ScalarFunction, data_type:
     match (function.name(), arguments.as_slice()) {
         ("coalesce" | "nvl", [_, ..]) => {
             let arguments = arguments.into_iter().map(|argument| typed(argument, data_type)).collect::<Lower<Vec<_>>>()?;
-            Ok(if arguments.len() == 1 { arguments[0].clone() } else { Expr::Coalesce { arguments, data_type: data_type.clone() } })
+            Ok(if arguments.len() == 1 {
+                arguments[0].clone()
+            } else {
+                Expr::Coalesce { arguments, data_type: data_type.clone() }
+            })
         }
         ("nvl2", [test, value, otherwise]) => {
             let branch = (test.clone().is_not_null(), typed(value.clone(), data_type)?);
-            Ok(Expr::Case { branches: vec![branch], otherwise: Some(Box::new(typed(otherwise.clone(), data_type)?)), data_type: data_type.clone() })
+            Ok(Expr::Case {
+                branches: vec![branch],
+                otherwise: Some(Box::new(typed(otherwise.clone(), data_type)?)),
+                data_type: data_type.clone(),
+            })
         }
         ("nullif", [value, other]) => {
             let value = typed(value.clone(), data_type)?;
@@ -54,8 +62,27 @@ pub(super) fn lower_function(scope: Scope<'_>, call: &ScalarFunction, data_type:
             let branches = vec![(equal, typed_null(data_type)?)];
             Ok(Expr::Case { branches, otherwise: Some(Box::new(value)), data_type: data_type.clone() })
         }
+        ("date_bin", _) => date_bin(function, arguments, data_type),
         _ => resolve(function, arguments, data_type),
     }
+}
+
+/// `date_bin(stride, time [, origin])`: its signature asks for nanoseconds where there is an origin or a zone, but it computes in the unit of
+/// the time; only the origin, a constant, must be in nanoseconds.
+fn date_bin(function: &Arc<ScalarUDF>, mut arguments: Vec<Expr>, data_type: &DataType) -> Lower<Expr> {
+    if let Some(origin) = arguments.get_mut(2) {
+        let nanoseconds = match origin.as_literal() {
+            Some(value) => value.cast_to(&DataType::Timestamp(TimeUnit::Nanosecond, None)).map_err(|error| internal(&error))?,
+            None => return Err(super::expr::unsupported("an origin of date_bin that is not constant")),
+        };
+        *origin = Expr::Literal(nanoseconds);
+    }
+    let Some(time) = arguments.get(1).map(Expr::data_type) else { return resolve(function, arguments, data_type) };
+    if !matches!(time, DataType::Timestamp(..)) {
+        return resolve(function, arguments, data_type);
+    }
+    let field = Arc::new(Field::new("date_bin", time, true));
+    Ok(Expr::function(function.clone(), arguments, field).cast(data_type.clone()))
 }
 
 /// The call for the canonical types of its arguments.
@@ -63,8 +90,10 @@ fn resolve(function: &Arc<ScalarUDF>, arguments: Vec<Expr>, data_type: &DataType
     let refused = |detail: &dyn std::fmt::Display| {
         SqlError::nowhere(Code::Type, format!("the function {} does not take these arguments: {detail}", function.name()))
     };
-    let fields: Vec<FieldRef> = arguments.iter().map(|argument| Arc::new(Field::new("argument", argument.data_type(), true))).collect();
-    let coerced = fields_with_udf(&fields, function.as_ref()).map_err(|error| refused(&error.strip_backtrace().lines().next().unwrap_or_default()))?;
+    let fields: Vec<FieldRef> =
+        arguments.iter().map(|argument| Arc::new(Field::new("argument", argument.data_type(), true))).collect();
+    let coerced = fields_with_udf(&fields, function.as_ref())
+        .map_err(|error| refused(&error.strip_backtrace().lines().next().unwrap_or_default()))?;
     let mut cast = Vec::with_capacity(arguments.len());
     for (argument, field) in arguments.into_iter().zip(&coerced) {
         let wanted = field.data_type();
@@ -76,7 +105,8 @@ fn resolve(function: &Arc<ScalarUDF>, arguments: Vec<Expr>, data_type: &DataType
             return Err(refused(&format!("it wants {wanted}")));
         }
     }
-    let fields: Vec<FieldRef> = cast.iter().map(|argument| Arc::new(Field::new("argument", argument.data_type(), true))).collect();
+    let fields: Vec<FieldRef> =
+        cast.iter().map(|argument| Arc::new(Field::new("argument", argument.data_type(), true))).collect();
     let literals: Vec<Option<&ScalarValue>> = cast.iter().map(Expr::as_literal).collect();
     let arguments = ReturnFieldArgs { arg_fields: &fields, scalar_arguments: &literals };
     let return_field = function.return_field_from_args(arguments).map_err(|error| refused(&error.strip_backtrace()))?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use datafusion_common::{JoinType, NullEquality};
-use datafusion_expr::{Expr as PlanExpr, Join};
+use datafusion_expr::Join;
 use deltic_circuit::{BinaryOp, Expr, JoinKey, JoinKind};
 
 use super::expr::lower_expression;
@@ -52,14 +52,21 @@ impl Lowering {
     }
 
     fn join_nodes(&mut self, join: &Join, kind: JoinKind, equalities: Vec<Equality>, residual: Vec<Expr>) -> Lower<Piped> {
-        let none: &[&PlanExpr] = &[];
-        let left = self.node(&join.left)?;
-        let (left, _) = self.lower_over(Piped::node(left), none, join.left.schema())?;
-        let right = Piped::node(self.node(&join.right)?);
+        let mut left = self.piped(&join.left)?;
+        let mut right = self.piped(&join.right)?;
+        // NULL keys of a side that is not preserved match nothing: they need not be kept.
+        let nulls_of = |keep: bool, key: fn(&Equality) -> &Expr| -> Vec<Expr> {
+            let dropped = equalities.iter().filter(|equality| !keep && !equality.null_safe);
+            dropped.map(|equality| key(equality).clone()).filter(|key| key.as_column().is_some()).collect()
+        };
+        let left_nulls = nulls_of(matches!(kind, JoinKind::Left | JoinKind::Full), |equality| &equality.left);
+        let right_nulls = nulls_of(matches!(kind, JoinKind::Right | JoinKind::Full), |equality| &equality.right);
+        left = self.without_nulls(left, left_nulls);
+        right = self.without_nulls(right, right_nulls);
         let null_safe: Vec<bool> = equalities.iter().map(|equality| equality.null_safe).collect();
         let (left_keys, right_keys) = equalities.into_iter().map(|equality| (equality.left, equality.right)).unzip();
-        let (left, left_keys, left_width) = self.with_columns(left, left_keys)?;
-        let (right, right_keys, right_width) = self.with_columns(right, right_keys)?;
+        let (left, left_keys, left_width) = self.with_keys(left, left_keys)?;
+        let (right, right_keys, right_width) = self.with_keys(right, right_keys)?;
         let full_left = self.builder.schema(left).fields().len();
         // Keys that were computed for the join stand after the columns of their side.
         let place = |column: usize| if column < left_width { column } else { column - left_width + full_left };

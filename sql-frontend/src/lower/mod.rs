@@ -9,6 +9,7 @@ mod aggregate;
 mod expr;
 mod function;
 mod join;
+mod narrow;
 mod order;
 mod piped;
 mod relation;
@@ -89,11 +90,10 @@ impl Lowering {
             LogicalPlan::Limit(limit) => self.limit(limit),
             // A multiset has no order; that of the outermost query is kept beside the circuit.
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.piped(&sort.input),
-            LogicalPlan::Window(_) => Err(SqlError::nowhere(
-                Code::Unsupported,
-                "row_number() is not supported without an upper bound on it",
-            )
-            .with_hint("select it in a subquery and keep its first rows: WHERE n <= 10")),
+            LogicalPlan::Window(_) => {
+                Err(SqlError::nowhere(Code::Unsupported, "row_number() is not supported without an upper bound on it")
+                    .with_hint("select it in a subquery and keep its first rows: WHERE n <= 10"))
+            }
             other => Err(SqlError::nowhere(Code::Unsupported, format!("{} is not supported", plan_name(other)))),
         }
     }

@@ -9,7 +9,7 @@ use datafusion_expr::{Expr as PlanExpr, FetchType, Limit, LogicalPlan, Projectio
 use deltic_circuit::{Expr, NodeId, SortKey};
 
 use super::expr::lower_expression;
-use super::piped::Piped;
+use super::piped::{Piped, inner_name};
 use super::{Lower, Lowering};
 use crate::SqlError;
 use crate::error::Code;
@@ -52,7 +52,9 @@ impl<'a> Ordered<'a> {
                     bounds = Some(limit_bounds(limit)?);
                     &limit.input
                 }
-                LogicalPlan::Sort(sort) if sort.fetch.is_none() => return Ok(Some(Ordered { sort, projections, bounds, nested })),
+                LogicalPlan::Sort(sort) if sort.fetch.is_none() => {
+                    return Ok(Some(Ordered { sort, projections, bounds, nested }));
+                }
                 _ => return Ok(None),
             };
         }
@@ -61,7 +63,7 @@ impl<'a> Ordered<'a> {
     /// The projections above the Sort as outputs over its rows.
     fn project(&self, mut outputs: Vec<(String, Expr)>) -> Lower<Vec<(String, Expr)>> {
         for projection in &self.projections {
-            let names = projection.schema.fields().iter().map(|field| field.name().clone());
+            let names = projection.schema.fields().iter().map(|field| inner_name(field.name()));
             let exprs = projection.expr.iter().map(|expr| {
                 let expr = lower_expression(expr, projection.input.schema())?;
                 Ok(expr.substitute(&|column| outputs[column].1.clone()))

@@ -45,17 +45,27 @@ impl Piped {
 impl Lowering {
     /// Makes the filters and the projection.
     pub(super) fn materialise(&mut self, piped: Piped) -> Lower<NodeId> {
-        let Piped { node, predicates, outputs } = piped;
-        let width = self.builder.schema(node).fields().len();
-        let is_identity = |outputs: &[(String, Expr)]| {
-            outputs.len() == width && outputs.iter().enumerate().all(|(index, (_, expr))| expr.as_column() == Some(index))
-        };
-        let built = match outputs.filter(|outputs| !is_identity(outputs)) {
-            None if predicates.is_empty() => return Ok(node),
-            None => self.builder.filter(node, predicates),
-            Some(outputs) => self.builder.map_filter(node, predicates, outputs),
+        if !self.waits(&piped) {
+            return Ok(piped.node);
+        }
+        let built = match piped.outputs {
+            Some(outputs) if !self.is_identity(piped.node, &outputs) => {
+                self.builder.map_filter(piped.node, piped.predicates, outputs)
+            }
+            _ => self.builder.filter(piped.node, piped.predicates),
         };
         built.map_err(|error| circuit_error(&error))
+    }
+
+    /// Whether something of `piped` is not made yet.
+    pub(super) fn waits(&self, piped: &Piped) -> bool {
+        let outputs = piped.outputs.as_ref();
+        !piped.predicates.is_empty() || outputs.is_some_and(|outputs| !self.is_identity(piped.node, outputs))
+    }
+
+    fn is_identity(&self, node: NodeId, outputs: &[(String, Expr)]) -> bool {
+        let width = self.builder.schema(node).fields().len();
+        outputs.len() == width && outputs.iter().enumerate().all(|(index, (_, expr))| expr.as_column() == Some(index))
     }
 
     /// Lowers `exprs`, which are over the rows of `piped` (with the columns `schema`), to expressions over its node. Makes the waiting projection
@@ -98,6 +108,30 @@ impl Lowering {
         Ok((node, positions, width))
     }
 
+    /// [`Lowering::with_columns`] for expressions over the rows of `piped`.
+    pub(super) fn with_keys(&mut self, piped: Piped, exprs: Vec<Expr>) -> Lower<(NodeId, Vec<usize>, usize)> {
+        let piped = if exprs.iter().all(|expr| piped.passes(expr)) { piped } else { Piped::node(self.materialise(piped)?) };
+        let exprs = exprs.into_iter().map(|expr| piped.below(expr)).collect();
+        self.with_columns(piped, exprs)
+    }
+
+    /// Drops the rows in which one of `columns` is NULL, if that costs no node of its own: a few useless rows in the state of an operator are
+    /// cheaper than one, and keep its state the same as that of others who read these rows.
+    pub(super) fn without_nulls(&mut self, mut piped: Piped, columns: Vec<Expr>) -> Piped {
+        if !self.waits(&piped) {
+            return piped;
+        }
+        for column in columns {
+            let column = piped.below(column);
+            let nullable = column.as_column().is_some_and(|index| self.builder.schema(piped.node).field(index).is_nullable());
+            let predicate = column.is_not_null();
+            if nullable && !piped.predicates.contains(&predicate) {
+                piped.predicates.push(predicate);
+            }
+        }
+        piped
+    }
+
     /// The rows of `piped` with `exprs` (over its node) as their only columns.
     pub(super) fn only_columns(&mut self, piped: Piped, outputs: Vec<(String, Expr)>) -> Piped {
         Piped { outputs: Some(outputs), ..piped }
@@ -115,7 +149,7 @@ impl Lowering {
     pub(super) fn project(&mut self, input: Piped, projection: &Projection) -> Lower<Piped> {
         let exprs: Vec<&PlanExpr> = projection.expr.iter().collect();
         let (input, exprs) = self.lower_over(input, &exprs, projection.input.schema())?;
-        let names = projection.schema.fields().iter().map(|field| field.name().clone());
+        let names = projection.schema.fields().iter().map(|field| inner_name(field.name()));
         Ok(self.only_columns(input, names.zip(exprs).collect()))
     }
 
@@ -144,6 +178,15 @@ impl Lowering {
             piped.predicates.push(predicate);
         }
         piped
+    }
+}
+
+/// A short name for a column of which DataFusion's is the text of its expression. Names inside of a circuit are for readers only.
+pub(super) fn inner_name(name: &str) -> String {
+    let head = name.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '$' | '.')).next().unwrap_or_default();
+    match head.rsplit('.').next() {
+        Some(last) if !last.is_empty() => last.to_string(),
+        _ => "expression".to_string(),
     }
 }
 

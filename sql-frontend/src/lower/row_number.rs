@@ -11,7 +11,7 @@ use datafusion_expr::{Expr as PlanExpr, Filter, LogicalPlan, Projection, Window,
 use deltic_circuit::{BinaryOp, Expr, NodeId};
 
 use super::expr::lower_expression;
-use super::piped::{Piped, below_aliases, conjuncts};
+use super::piped::{Piped, below_aliases, conjuncts, inner_name};
 use super::{Lower, Lowering};
 use crate::SqlError;
 use crate::error::Code;
@@ -92,7 +92,7 @@ impl Lowering {
     ) -> Lower<(NodeId, Vec<(String, Expr)>)> {
         let input = self.piped(&window.input)?;
         let (node, columns, width) = self.order_columns(input, &params.order_by, &params.partition_by, window.input.schema())?;
-        let name = window.schema.field(window.input.schema().fields().len()).name().clone();
+        let name = inner_name(window.schema.field(window.input.schema().fields().len()).name());
         let number = wanted.then(|| name.clone());
         let top = self.built(|builder| builder.top_k(node, columns.partition, columns.keys, 0, Some(limit), number))?;
         let top = self.materialise(top)?;

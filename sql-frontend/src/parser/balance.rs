@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{BinaryOperator, Expr, Value, VisitMut, VisitorMut};
 
-use crate::error::{Code, Position};
 use crate::SqlError;
+use crate::error::{Code, Position};
 
 /// The longest chain of other operators, such as `1 + 1 + ..`.
 const MAX_CHAIN: usize = 400;

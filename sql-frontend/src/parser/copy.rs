@@ -3,9 +3,9 @@
 use sqlparser::tokenizer::Token;
 
 use super::{Parse, StatementParser};
+use crate::SqlError;
 use crate::error::{Code, Position};
 use crate::statement::{Copy, CopyDirection, CopyFormat, CopySource, Statement};
-use crate::SqlError;
 use crate::suggest::did_you_mean;
 
 const OPTIONS: &[&str] = &["format", "rows_per_commit", "header", "delimiter"];
@@ -64,7 +64,8 @@ impl StatementParser<'_> {
         };
         let options = self.copy_options()?;
         if format.is_none() && !options.iter().any(|option| option.name == "format") {
-            let error = SqlError::new(Code::Option, position, "the format of the file is not given and its name does not tell it");
+            let error =
+                SqlError::new(Code::Option, position, "the format of the file is not given and its name does not tell it");
             return Err(error.with_hint("add (FORMAT csv | json | parquet | arrow)"));
         }
         for option in &options {

@@ -37,10 +37,9 @@ impl StatementParser<'_> {
         }
         match self.peek_word() {
             Some(word) => match word.to_ascii_uppercase().as_str() {
-                foreign @ ("INDEX" | "SCHEMA" | "DATABASE" | "FUNCTION" | "TYPE" | "SEQUENCE" | "TRIGGER" | "SOURCE" | "SINK" | "ROLE" | "USER"
-                | "EXTERNAL" | "TEMPORARY" | "TEMP" | "UNIQUE" | "EXTENSION" | "DOMAIN" | "POLICY" | "SECRET") => {
-                    Err(SqlError::unsupported(position, format!("CREATE {foreign}")))
-                }
+                foreign @ ("INDEX" | "SCHEMA" | "DATABASE" | "FUNCTION" | "TYPE" | "SEQUENCE" | "TRIGGER" | "SOURCE" | "SINK"
+                | "ROLE" | "USER" | "EXTERNAL" | "TEMPORARY" | "TEMP" | "UNIQUE" | "EXTENSION" | "DOMAIN"
+                | "POLICY" | "SECRET") => Err(SqlError::unsupported(position, format!("CREATE {foreign}"))),
                 _ => Err(self.unknown_word(self.here(), "object to create:", &word, &known)),
             },
             None => Err(self.expected(&known.join(", "))),
@@ -190,7 +189,8 @@ fn set_primary_key(table: &mut CreateTable, columns: Vec<Name>, position: Positi
         return Err(SqlError::new(Code::Constraint, position, message).with_hint("use CREATE TABLE"));
     }
     if table.primary_key.is_some() {
-        return Err(SqlError::new(Code::Constraint, position, "a table has one primary key").with_hint("PRIMARY KEY (a, b) has several columns"));
+        return Err(SqlError::new(Code::Constraint, position, "a table has one primary key")
+            .with_hint("PRIMARY KEY (a, b) has several columns"));
     }
     table.primary_key = Some(columns);
     Ok(())

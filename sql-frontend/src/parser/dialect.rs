@@ -113,6 +113,5 @@ fn follows_emit(parser: &Parser) -> bool {
         _ => false,
     };
     let next = parser.peek_token_ref();
-    is(&parser.get_current_token().token, &["EMIT"])
-        && is(&next.token, &["CHANGES", "ON", "FINAL", "EVERY", "AFTER"])
+    is(&parser.get_current_token().token, &["EMIT"]) && is(&next.token, &["CHANGES", "ON", "FINAL", "EVERY", "AFTER"])
 }

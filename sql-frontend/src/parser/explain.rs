@@ -3,9 +3,9 @@
 use sqlparser::tokenizer::Token;
 
 use super::{Parse, StatementParser};
+use crate::SqlError;
 use crate::error::Code;
 use crate::statement::{Explain, ExplainFormat, ExplainTarget, ExplainWhat, Show, Statement};
-use crate::SqlError;
 
 impl StatementParser<'_> {
     pub(super) fn explain(&mut self) -> Parse<Statement> {
@@ -45,7 +45,10 @@ impl StatementParser<'_> {
             "text" => ExplainFormat::Text,
             "json" => ExplainFormat::Json,
             "mermaid" => ExplainFormat::Mermaid,
-            _ => return Err(SqlError::new(Code::Option, position, format!("unknown format '{word}'")).with_hint("known are text, json, mermaid")),
+            _ => {
+                return Err(SqlError::new(Code::Option, position, format!("unknown format '{word}'"))
+                    .with_hint("known are text, json, mermaid"));
+            }
         };
         self.parser.advance_token();
         self.expect_symbol(&Token::RParen)?;

@@ -6,6 +6,7 @@
 //! recursively, here and in DataFusion, then needs a stack as deep as the logarithm of its length.
 
 mod balance;
+mod build;
 mod copy;
 mod create;
 mod dialect;
@@ -13,6 +14,7 @@ mod explain;
 mod modify;
 
 pub(crate) use balance::balance;
+pub(crate) use build::{empty_select, table_factor};
 
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 use sqlparser::keywords::Keyword;
@@ -106,15 +108,61 @@ type Parse<T> = Result<T, SqlError>;
 
 /// The words that start a statement of ours.
 const STATEMENTS: &[&str] = &[
-    "CREATE", "DROP", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "COPY", "BEGIN", "COMMIT", "ROLLBACK", "SELECT", "WITH", "VALUES",
-    "SUBSCRIBE", "EXPLAIN", "SHOW", "DESCRIBE",
+    "CREATE",
+    "DROP",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "TRUNCATE",
+    "COPY",
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "SELECT",
+    "WITH",
+    "VALUES",
+    "SUBSCRIBE",
+    "EXPLAIN",
+    "SHOW",
+    "DESCRIBE",
 ];
 
 /// Statements that other databases have.
 const FOREIGN_STATEMENTS: &[&str] = &[
-    "ALTER", "ANALYZE", "ATTACH", "CALL", "CLOSE", "COMMENT", "DEALLOCATE", "DECLARE", "DETACH", "EXECUTE", "FETCH", "FLUSH", "GRANT",
-    "KILL", "LISTEN", "LOAD", "LOCK", "MERGE", "NOTIFY", "OPTIMIZE", "PRAGMA", "PREPARE", "REFRESH", "REINDEX", "RELEASE", "RENAME",
-    "REPLACE", "RESET", "REVOKE", "SAVEPOINT", "SET", "UNLISTEN", "USE", "VACUUM",
+    "ALTER",
+    "ANALYZE",
+    "ATTACH",
+    "CALL",
+    "CLOSE",
+    "COMMENT",
+    "DEALLOCATE",
+    "DECLARE",
+    "DETACH",
+    "EXECUTE",
+    "FETCH",
+    "FLUSH",
+    "GRANT",
+    "KILL",
+    "LISTEN",
+    "LOAD",
+    "LOCK",
+    "MERGE",
+    "NOTIFY",
+    "OPTIMIZE",
+    "PRAGMA",
+    "PREPARE",
+    "REFRESH",
+    "REINDEX",
+    "RELEASE",
+    "RENAME",
+    "REPLACE",
+    "RESET",
+    "REVOKE",
+    "SAVEPOINT",
+    "SET",
+    "UNLISTEN",
+    "USE",
+    "VACUUM",
 ];
 
 impl<'a> StatementParser<'a> {
@@ -364,64 +412,4 @@ fn syntax_error(error: ParserError) -> SqlError {
     let (message, position) = located.unwrap_or((text, Position { line: 0, column: 0 }));
     let message = message.replacen("Expected: ", "expected ", 1).replacen(", found: EOF", ", found: the end of the statement", 1);
     SqlError::new(Code::Syntax, position, message.replacen(", found: ", ", found ", 1))
-}
-
-/// `SELECT`, to be filled in.
-pub(crate) fn empty_select() -> sqlparser::ast::Query {
-    use sqlparser::ast::{GroupByExpr, Query, Select, SelectFlavor, SetExpr, helpers::attached_token::AttachedToken};
-    let select = Select {
-        select_token: AttachedToken::empty(),
-        optimizer_hints: vec![],
-        distinct: None,
-        select_modifiers: None,
-        top: None,
-        top_before_distinct: false,
-        projection: vec![],
-        exclude: None,
-        into: None,
-        from: vec![],
-        lateral_views: vec![],
-        prewhere: None,
-        selection: None,
-        connect_by: vec![],
-        group_by: GroupByExpr::Expressions(vec![], vec![]),
-        cluster_by: vec![],
-        distribute_by: vec![],
-        sort_by: vec![],
-        having: None,
-        named_window: vec![],
-        qualify: None,
-        window_before_qualify: false,
-        value_table_mode: None,
-        flavor: SelectFlavor::Standard,
-    };
-    Query {
-        with: None,
-        body: Box::new(SetExpr::Select(Box::new(select))),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: vec![],
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: vec![],
-    }
-}
-
-/// `table AS alias`, without positions.
-pub(crate) fn table_factor(table: Ident, alias: Option<Ident>) -> sqlparser::ast::TableFactor {
-    use sqlparser::ast::{TableAlias, TableFactor};
-    TableFactor::Table {
-        name: ObjectName::from(vec![table]),
-        alias: alias.map(|name| TableAlias { explicit: true, name, columns: vec![], at: None }),
-        args: None,
-        with_hints: vec![],
-        version: None,
-        with_ordinality: false,
-        partitions: vec![],
-        json_path: None,
-        sample: None,
-        index_hints: vec![],
-    }
 }

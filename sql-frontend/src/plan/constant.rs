@@ -29,7 +29,9 @@ pub(crate) fn constant(expr: &ast::Expr, data_type: &DataType, position: Positio
     let value = crate::lower::fold(value.cast(data_type.clone()));
     match value.evaluate(&[], 1).errors.iter().next() {
         None => Ok(value),
-        Some((_, error)) => Err(SqlError::new(Code::Constraint, position, format!("the default {expr} fails: {}", error.message))),
+        Some((_, error)) => {
+            Err(SqlError::new(Code::Constraint, position, format!("the default {expr} fails: {}", error.message)))
+        }
     }
 }
 

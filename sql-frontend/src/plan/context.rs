@@ -58,7 +58,6 @@ impl TableSource for RelationSource {
 pub(crate) static OPTIONS: LazyLock<Arc<ConfigOptions>> = LazyLock::new(|| {
     let mut options = ConfigOptions::default();
     options.optimizer.skip_failed_rules = false;
-    options.optimizer.filter_null_join_keys = true;
     Arc::new(options)
 });
 

@@ -82,9 +82,15 @@ fn display(column: &Column) -> String {
 /// Errors that are text only.
 fn plain(error: &DataFusionError) -> SqlError {
     let text = error.strip_backtrace();
-    let text = ["Error during planning: ", "This feature is not implemented: ", "Execution error: ", "Internal error: ", "type_coercion\ncaused by\n"]
-        .iter()
-        .fold(text, |text, prefix| text.replace(prefix, ""));
+    let text = [
+        "Error during planning: ",
+        "This feature is not implemented: ",
+        "Execution error: ",
+        "Internal error: ",
+        "type_coercion\ncaused by\n",
+    ]
+    .iter()
+    .fold(text, |text, prefix| text.replace(prefix, ""));
     let text = text.lines().next().unwrap_or_default().trim_end_matches('.').to_string();
     let has = |part: &str| text.contains(part);
     if let Some(column) = between(&text, "column \"", "\" must appear in the GROUP BY clause") {
@@ -96,7 +102,13 @@ fn plain(error: &DataFusionError) -> SqlError {
     } else if has("unique expression names") {
         let message = "two columns of a SELECT list have one name";
         return SqlError::new(Code::DuplicateColumn, NOWHERE, message).with_hint("give one of them an alias with AS");
-    } else if has("coerc") || has("common argument type") || has("types") || has("Cannot infer") || has("cast") || has("data type") {
+    } else if has("coerc")
+        || has("common argument type")
+        || has("types")
+        || has("Cannot infer")
+        || has("cast")
+        || has("data type")
+    {
         Code::Type
     } else {
         Code::Query
@@ -128,7 +140,9 @@ fn find(query: &Query, name: &str) -> Option<Position> {
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Position> {
             match expr {
                 Expr::Identifier(ident) => self.check(fold(ident) == self.0, ident.span),
-                Expr::CompoundIdentifier(parts) => self.check(parts.last().is_some_and(|ident| fold(ident) == self.0), expr.span()),
+                Expr::CompoundIdentifier(parts) => {
+                    self.check(parts.last().is_some_and(|ident| fold(ident) == self.0), expr.span())
+                }
                 _ => ControlFlow::Continue(()),
             }
         }

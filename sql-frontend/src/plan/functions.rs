@@ -12,6 +12,9 @@ pub(crate) const AGGREGATES: &[&str] = &["count", "sum", "avg", "min", "max"];
 /// All functions, by name and alias.
 pub(crate) static FUNCTIONS: LazyLock<Functions> = LazyLock::new(Functions::new);
 
+/// Names of PostgreSQL for functions of DataFusion.
+const SYNONYMS: &[(&str, &str)] = &[("sign", "signum")];
+
 /// A table of functions.
 pub(crate) struct Functions {
     scalar: BTreeMap<String, Arc<ScalarUDF>>,
@@ -24,8 +27,14 @@ impl Functions {
     fn new() -> Self {
         let scalars = datafusion_functions::all_default_functions().into_iter();
         let scalars = scalars.chain(datafusion_functions_nested::all_default_nested_functions());
+        let mut scalar = by_name(scalars, |function| (function.name().to_string(), function.aliases().to_vec()));
+        for (synonym, name) in SYNONYMS {
+            if let Some(function) = scalar.get(*name).cloned() {
+                scalar.insert(synonym.to_string(), function);
+            }
+        }
         Functions {
-            scalar: by_name(scalars, |function| (function.name().to_string(), function.aliases().to_vec())),
+            scalar,
             aggregate: by_name(datafusion_functions_aggregate::all_default_aggregate_functions(), |function| {
                 (function.name().to_string(), function.aliases().to_vec())
             }),
@@ -61,7 +70,10 @@ impl Functions {
     }
 }
 
-fn by_name<F>(functions: impl IntoIterator<Item = Arc<F>>, names: impl Fn(&F) -> (String, Vec<String>)) -> BTreeMap<String, Arc<F>> {
+fn by_name<F>(
+    functions: impl IntoIterator<Item = Arc<F>>,
+    names: impl Fn(&F) -> (String, Vec<String>),
+) -> BTreeMap<String, Arc<F>> {
     let mut table = BTreeMap::new();
     for function in functions {
         let (name, aliases) = names(&function);

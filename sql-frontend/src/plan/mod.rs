@@ -7,6 +7,7 @@
 mod constant;
 mod context;
 mod diagnose;
+mod floats;
 mod functions;
 mod length;
 mod modify;
@@ -79,7 +80,8 @@ impl Bound {
     /// Optimises and lowers the plan.
     fn lower(&self, query: &Query) -> Result<Lowered, SqlError> {
         check_volatility(&self.plan, query.position)?;
-        let plan = optimise::optimise(self.plan.clone()).map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))?;
+        let plan =
+            optimise::optimise(self.plan.clone()).map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))?;
         lower(plan).map_err(|error| error.or_at(query.position))
     }
 }
@@ -112,7 +114,8 @@ fn planner<'a>(context: &'a Context<'a>) -> SqlToRel<'a, Context<'a>> {
 pub(crate) fn inline_view(catalog: &Catalog, relation: &Relation, query: &Query) -> Result<LogicalPlan, SqlError> {
     let plan = bind(catalog, query, None)?.plan;
     let columns = plan.schema().columns().into_iter().zip(relation.schema.fields());
-    let columns: Vec<Expr> = columns.map(|(column, field)| Expr::Column(column_without_spans(column)).alias(field.name())).collect();
+    let columns: Vec<Expr> =
+        columns.map(|(column, field)| Expr::Column(column_without_spans(column)).alias(field.name())).collect();
     let renamed = LogicalPlanBuilder::from(plan).project(columns).and_then(LogicalPlanBuilder::build);
     renamed.map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))
 }

@@ -48,7 +48,8 @@ fn insert_rows(catalog: &Catalog, insert: &Insert) -> Result<Circuit, SqlError> 
     let mut values = None;
     if let ast::SetExpr::Values(rows) = source.ast.body.as_mut() {
         prepare_values(rows, relation, &columns, &insert.table)?;
-        let fields: Vec<Field> = columns.iter().map(|&column| relation.schema.field(column).clone().with_nullable(true)).collect();
+        let fields: Vec<Field> =
+            columns.iter().map(|&column| relation.schema.field(column).clone().with_nullable(true)).collect();
         let schema = DFSchema::try_from(Schema::new(fields)).map_err(|error| super::internal(&error, source.position))?;
         values = Some(schema.into());
     }
@@ -120,7 +121,11 @@ fn updated_rows(catalog: &Catalog, update: &Update) -> Result<Circuit, SqlError>
             Some(Some(_)) => {
                 let before = assigned[..column].iter().flatten().filter(|value| value.is_some()).count();
                 let index = width + before;
-                if untyped[index] { null(relation.schema.field(column).data_type()) } else { assign(output(index), relation, column, position) }
+                if untyped[index] {
+                    null(relation.schema.field(column).data_type())
+                } else {
+                    assign(output(index), relation, column, position)
+                }
             }
         }
     };
@@ -165,7 +170,8 @@ fn target_columns(relation: &Relation, names: &[Name]) -> Result<Vec<usize>, Sql
 
 fn column_index(relation: &Relation, name: &Name) -> Result<usize, SqlError> {
     relation.schema.index_of(&name.value).map_err(|_| {
-        let error = SqlError::new(Code::UnknownColumn, name.position, format!("unknown column {} of {}", name.value, relation.name));
+        let error =
+            SqlError::new(Code::UnknownColumn, name.position, format!("unknown column {} of {}", name.value, relation.name));
         match did_you_mean(&name.value, relation.schema.fields().iter().map(|field| field.name().as_str())) {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -190,7 +196,12 @@ fn quoted(name: &Name) -> ast::Ident {
 }
 
 /// `SELECT items FROM table AS alias WHERE filter`.
-fn rows_of(items: Vec<ast::SelectItem>, table: &Name, alias: Option<&Name>, filter: Option<&ast::Expr>) -> Result<Query, SqlError> {
+fn rows_of(
+    items: Vec<ast::SelectItem>,
+    table: &Name,
+    alias: Option<&Name>,
+    filter: Option<&ast::Expr>,
+) -> Result<Query, SqlError> {
     let factor = crate::parser::table_factor(quoted(table), alias.map(quoted));
     let mut query = select(items, Some(factor));
     if let (ast::SetExpr::Select(select), Some(filter)) = (query.body.as_mut(), filter) {

@@ -5,7 +5,8 @@
 //! item without a name gets one here: that of PostgreSQL (the function, the column that is cast ..; `column2` where PostgreSQL
 //! says `?column?`), or an internal one where that is taken. The names that users see are kept beside and put back on the circuit.
 //!
-//! Two spellings of PostgreSQL are rewritten on the way: `mod(a, b)` is `a % b`, and `CAST(e AS VARCHAR(n))` cuts the text.
+//! Three spellings of PostgreSQL are rewritten on the way: `mod(a, b)` is `a % b`, `CAST(e AS VARCHAR(n))` cuts the text, and `1.5e3` is
+//! the decimal `1500.0`.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -19,6 +20,9 @@ use crate::parser::fold;
 pub(crate) const MOD: &str = "mod";
 
 const INTERNAL: &str = "__column";
+
+/// Decimals have 38 digits.
+const MAX_EXPONENT: i32 = 36;
 
 /// Names the items of all SELECT lists in `query`. Returns what the internal names stand for.
 pub(crate) fn name_columns(query: &mut Query) -> HashMap<String, String> {
@@ -60,6 +64,34 @@ impl VisitorMut for Naming {
         }
         ControlFlow::Continue(())
     }
+
+    fn post_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<Self::Break> {
+        if let Value::Number(text, _) = &mut value.value
+            && let Some(plain) = without_exponent(text)
+        {
+            *text = plain;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A number with an exponent, written without one; as long as a decimal can hold it.
+fn without_exponent(text: &str) -> Option<String> {
+    let (mantissa, exponent) = text.split_once(['e', 'E'])?;
+    let exponent: i32 = exponent.parse().ok().filter(|exponent: &i32| exponent.abs() <= MAX_EXPONENT)?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let point = i32::try_from(whole.len()).ok()? + exponent;
+    let length = i32::try_from(digits.len()).ok()?;
+    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
+    Some(if point <= 0 {
+        format!("0.{}{digits}", zeros(-point))
+    } else if point >= length {
+        format!("{digits}{}.0", zeros(point - length))
+    } else {
+        let point = usize::try_from(point).unwrap_or(0);
+        format!("{}.{}", &digits[..point], &digits[point..])
+    })
 }
 
 impl Naming {
@@ -126,7 +158,9 @@ fn postgres_name(expr: &Expr) -> Option<String> {
             Some(AccessExpr::Dot(expr)) => return postgres_name(expr),
             _ => return None,
         },
-        Expr::Case { else_result, .. } => return else_result.as_deref().filter(|e| is_column(e)).and_then(postgres_name).or(Some("case".into())),
+        Expr::Case { else_result, .. } => {
+            return else_result.as_deref().filter(|e| is_column(e)).and_then(postgres_name).or(Some("case".into()));
+        }
         Expr::Extract { .. } => "extract",
         Expr::Ceil { .. } => "ceil",
         Expr::Floor { .. } => "floor",

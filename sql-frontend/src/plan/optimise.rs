@@ -7,6 +7,8 @@
 //! - `eliminate_join` makes semi-joins of joins: those cost more state here;
 //! - `push_down_limit` scatters limits that belong to one TopK;
 //! - `common_sub_expression_eliminate`, `extract_leaf_expressions`, `push_down_leaf_projections` add projections for nothing;
+//! - `filter_null_join_keys` pushes `IS NOT NULL` of a computed key below what computes it, which then is computed twice; lowering does
+//!   it for keys that are columns;
 //! - all decorrelation: subqueries in expressions do not get here.
 
 use std::sync::{Arc, LazyLock};
@@ -21,7 +23,6 @@ use datafusion_optimizer::eliminate_group_by_constant::EliminateGroupByConstant;
 use datafusion_optimizer::eliminate_limit::EliminateLimit;
 use datafusion_optimizer::eliminate_outer_join::EliminateOuterJoin;
 use datafusion_optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
-use datafusion_optimizer::filter_null_join_keys::FilterNullJoinKeys;
 use datafusion_optimizer::optimize_projections::OptimizeProjections;
 use datafusion_optimizer::optimize_unions::OptimizeUnions;
 use datafusion_optimizer::propagate_empty_relation::PropagateEmptyRelation;
@@ -39,7 +40,6 @@ static OPTIMIZER: LazyLock<Optimizer> = LazyLock::new(|| {
         Arc::new(EliminateCrossJoin::new()),
         Arc::new(EliminateLimit::new()),
         Arc::new(PropagateEmptyRelation::new()),
-        Arc::new(FilterNullJoinKeys::default()),
         Arc::new(EliminateOuterJoin::new()),
         Arc::new(PushDownFilter::new()),
         Arc::new(EliminateGroupByConstant::new()),
@@ -57,5 +57,6 @@ pub(crate) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan> {
 
 /// Resolves types only.
 pub(crate) fn analyse(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let plan = super::floats::prefer_floats(plan)?;
     Analyzer::new().execute_and_check(plan, &OPTIONS, |_, _| {})
 }

@@ -16,8 +16,25 @@ use crate::error::{Code, Position};
 
 /// The names of types, for suggestions.
 pub(crate) const TYPE_NAMES: &[&str] = &[
-    "BOOLEAN", "TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "REAL", "FLOAT", "DOUBLE", "DECIMAL", "NUMERIC", "VARCHAR", "TEXT",
-    "BYTEA", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL",
+    "BOOLEAN",
+    "TINYINT",
+    "SMALLINT",
+    "INT",
+    "INTEGER",
+    "BIGINT",
+    "REAL",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL",
+    "NUMERIC",
+    "VARCHAR",
+    "TEXT",
+    "BYTEA",
+    "DATE",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMPTZ",
+    "INTERVAL",
 ];
 
 const MICROSECONDS: u64 = 6;
@@ -51,7 +68,9 @@ impl TypePlanner for DelticTypes {
                 ExactNumberInfo::Precision(1..=24) => DataType::Float32,
                 _ => return Err(refused(sql_type, "FLOAT(n) has at most 53 binary digits")),
             },
-            SqlType::Nvarchar(_) | SqlType::CharacterVarying(_) | SqlType::CharVarying(_) | SqlType::Character(_) => DataType::Utf8,
+            SqlType::Nvarchar(_) | SqlType::CharacterVarying(_) | SqlType::CharVarying(_) | SqlType::Character(_) => {
+                DataType::Utf8
+            }
             _ => return Ok(None),
         };
         Ok(Some(Arc::new(Field::new("type", data_type, true))))
@@ -78,7 +97,9 @@ pub(crate) fn max_length(sql_type: &SqlType) -> Option<usize> {
         | SqlType::CharacterVarying(length)
         | SqlType::CharVarying(length) => length,
         // CHAR alone is CHAR(1).
-        SqlType::Char(length) | SqlType::Character(length) => &Some(length.unwrap_or(CharacterLength::IntegerLength { length: 1, unit: None })),
+        SqlType::Char(length) | SqlType::Character(length) => {
+            &Some(length.unwrap_or(CharacterLength::IntegerLength { length: 1, unit: None }))
+        }
         SqlType::String(Some(length)) => return Some(*length as usize),
         _ => return None,
     };

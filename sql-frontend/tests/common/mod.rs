@@ -5,7 +5,7 @@
 use deltic_sql::{Catalog, Created, PlannedQuery, Query, SqlError, Statement, parse, plan_query};
 
 /// Runs the statements that change a catalog.
-pub fn apply(catalog: &mut Catalog, script: &str) -> Result<Vec<Created>, SqlError> {
+pub(crate) fn apply(catalog: &mut Catalog, script: &str) -> Result<Vec<Created>, SqlError> {
     let mut created = Vec::new();
     for parsed in parse(script)? {
         match parsed.statement {
@@ -21,14 +21,14 @@ pub fn apply(catalog: &mut Catalog, script: &str) -> Result<Vec<Created>, SqlErr
 }
 
 /// A catalog with these relations.
-pub fn catalog_of(script: &str) -> Catalog {
+pub(crate) fn catalog_of(script: &str) -> Catalog {
     let mut catalog = Catalog::new();
     apply(&mut catalog, script).unwrap_or_else(|error| panic!("{script}: {error}"));
     catalog
 }
 
 /// Two tables and a stream.
-pub fn catalog() -> Catalog {
+pub(crate) fn catalog() -> Catalog {
     catalog_of(
         "CREATE TABLE t (a BIGINT, b BIGINT, s TEXT, d DECIMAL(10, 2), f DOUBLE, i INT, ok BOOLEAN, ts TIMESTAMP);
          CREATE TABLE u (a BIGINT PRIMARY KEY, c BIGINT, s TEXT);
@@ -37,7 +37,7 @@ pub fn catalog() -> Catalog {
 }
 
 /// The query that `sql` is.
-pub fn query(sql: &str) -> Query {
+pub(crate) fn query(sql: &str) -> Query {
     match parse(sql).unwrap_or_else(|error| panic!("{sql}: {error}")).remove(0).statement {
         Statement::Query(query) => query,
         other => panic!("{other:?} is not a query"),
@@ -45,17 +45,17 @@ pub fn query(sql: &str) -> Query {
 }
 
 /// Plans `sql`, which is right.
-pub fn plan(catalog: &Catalog, sql: &str) -> PlannedQuery {
+pub(crate) fn plan(catalog: &Catalog, sql: &str) -> PlannedQuery {
     plan_query(catalog, &query(sql)).unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
 /// The circuit of `sql`, as text.
-pub fn circuit(catalog: &Catalog, sql: &str) -> String {
+pub(crate) fn circuit(catalog: &Catalog, sql: &str) -> String {
     deltic_circuit::explain::text(&plan(catalog, sql).circuit)
 }
 
 /// The error of `marked`; its place is checked if there is a mark `^`.
-pub fn plan_error(catalog: &Catalog, marked: &str) -> SqlError {
+pub(crate) fn plan_error(catalog: &Catalog, marked: &str) -> SqlError {
     let place = marked.split_once('^').map(|(before, _)| {
         (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
     });

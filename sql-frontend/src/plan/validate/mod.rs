@@ -3,17 +3,15 @@
 //! DataFusion silently ignores some clauses (TABLESAMPLE, FOR SYSTEM_TIME AS OF), so "it could be planned" means nothing. Every field of a
 //! clause is looked at; functions are resolved here because here their positions are known.
 
+mod function;
+
 use std::fmt::Display;
 
-use datafusion_expr::Volatility;
 use sqlparser::ast::*;
 
-use super::functions::{AGGREGATES, FUNCTIONS};
 use super::types;
 use crate::SqlError;
 use crate::error::{Code, Position};
-use crate::parser::fold;
-use crate::suggest::did_you_mean;
 
 type Valid = Result<(), SqlError>;
 
@@ -227,8 +225,12 @@ impl Validator {
                         self.expr(expr)?;
                     }
                 }
-                JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::RightSemi(_) => return here.refuse("SEMI JOIN"),
-                JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) | JoinOperator::RightAnti(_) => return here.refuse("ANTI JOIN"),
+                JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::RightSemi(_) => {
+                    return here.refuse("SEMI JOIN");
+                }
+                JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) | JoinOperator::RightAnti(_) => {
+                    return here.refuse("ANTI JOIN");
+                }
                 JoinOperator::CrossApply | JoinOperator::OuterApply => return here.refuse("APPLY"),
                 JoinOperator::AsOf { .. } => return here.refuse("ASOF JOIN"),
                 JoinOperator::StraightJoin(_) => return here.refuse("STRAIGHT_JOIN"),
@@ -310,8 +312,15 @@ impl Validator {
                 Value::Placeholder(name) => here.refuse(format!("the parameter {name}")),
                 _ => Ok(()),
             },
-            Expr::IsFalse(e) | Expr::IsNotFalse(e) | Expr::IsTrue(e) | Expr::IsNotTrue(e) | Expr::IsNull(e) | Expr::IsNotNull(e)
-            | Expr::IsUnknown(e) | Expr::IsNotUnknown(e) | Expr::Nested(e) => here.expr(e),
+            Expr::IsFalse(e)
+            | Expr::IsNotFalse(e)
+            | Expr::IsTrue(e)
+            | Expr::IsNotTrue(e)
+            | Expr::IsNull(e)
+            | Expr::IsNotNull(e)
+            | Expr::IsUnknown(e)
+            | Expr::IsNotUnknown(e)
+            | Expr::Nested(e) => here.expr(e),
             Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => here.all([left.as_ref(), right]),
             Expr::InList { expr, list, .. } => {
                 here.expr(expr)?;
@@ -334,25 +343,17 @@ impl Validator {
                 ])?;
                 here.expr(expr)
             }
-            Expr::AtTimeZone { timestamp, time_zone } => here.all([timestamp.as_ref(), time_zone]),
-            Expr::Extract { expr, .. } => here.expr(expr),
-            Expr::Ceil { expr, field } | Expr::Floor { expr, field } => {
-                let plain = matches!(field, CeilFloorKind::DateTimeField(DateTimeField::NoDateTime));
-                here.absent(&[(!plain, "CEIL / FLOOR with a scale or TO")])?;
-                here.expr(expr)
+            Expr::AtTimeZone { .. } => {
+                let hint = "times with zone are in UTC: cast to TIMESTAMP or TIMESTAMPTZ";
+                here.refuse("AT TIME ZONE").map_err(|error| error.with_hint(hint))
             }
-            Expr::Position { expr, r#in } => here.all([expr.as_ref(), r#in]),
-            Expr::Substring { expr, substring_from, substring_for, .. } => {
-                here.expr(expr)?;
-                here.all(substring_from.as_deref().into_iter().chain(substring_for.as_deref()))
-            }
-            Expr::Trim { expr, trim_what, trim_characters, .. } => {
-                here.expr(expr)?;
-                here.all(trim_what.as_deref().into_iter().chain(trim_characters.iter().flatten()))
-            }
-            Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
-                here.all([expr.as_ref(), overlay_what, overlay_from].into_iter().chain(overlay_for.as_deref()))
-            }
+            Expr::Extract { .. }
+            | Expr::Ceil { .. }
+            | Expr::Floor { .. }
+            | Expr::Position { .. }
+            | Expr::Substring { .. }
+            | Expr::Trim { .. }
+            | Expr::Overlay { .. } => here.call_syntax(expr),
             Expr::Function(function) => here.function(function),
             Expr::Case { operand, conditions, else_result, .. } => {
                 let branches = conditions.iter().flat_map(|branch| [&branch.condition, &branch.result]);
@@ -374,116 +375,43 @@ impl Validator {
         }
     }
 
+    /// Calls that have a syntax of their own.
+    fn call_syntax(self, expr: &Expr) -> Valid {
+        let here = self;
+        match expr {
+            Expr::Extract { expr, .. } => here.expr(expr),
+            Expr::Ceil { expr, field } | Expr::Floor { expr, field } => {
+                let plain = matches!(field, CeilFloorKind::DateTimeField(DateTimeField::NoDateTime));
+                here.absent(&[(!plain, "CEIL / FLOOR with a scale or TO")])?;
+                here.expr(expr)
+            }
+            Expr::Position { expr, r#in } => here.all([expr.as_ref(), r#in]),
+            Expr::Substring { expr, substring_from, substring_for, .. } => {
+                here.expr(expr)?;
+                here.all(substring_from.as_deref().into_iter().chain(substring_for.as_deref()))
+            }
+            Expr::Trim { expr, trim_what, trim_characters, .. } => {
+                here.expr(expr)?;
+                here.all(trim_what.as_deref().into_iter().chain(trim_characters.iter().flatten()))
+            }
+            Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
+                here.all([expr.as_ref(), overlay_what, overlay_from].into_iter().chain(overlay_for.as_deref()))
+            }
+            other => here.refuse(refused_name(other)),
+        }
+    }
+
     fn all<'e>(self, exprs: impl IntoIterator<Item = &'e Expr>) -> Valid {
         exprs.into_iter().try_for_each(|expr| self.expr(expr))
-    }
-
-    fn function(self, function: &Function) -> Valid {
-        let here = function.name.0.first().map_or(self, |part| self.at(part));
-        let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice() else {
-            return here.refuse(format!("a function with a schema ({})", function.name));
-        };
-        let name = fold(ident);
-        here.absent(&[
-            (function.uses_odbc_syntax, "{fn ..}"),
-            (!matches!(function.parameters, FunctionArguments::None), "parameters of a function"),
-            (function.null_treatment.is_some(), "IGNORE / RESPECT NULLS"),
-            (!function.within_group.is_empty(), "WITHIN GROUP"),
-        ])?;
-        let mut distinct = false;
-        let mut arguments = 0;
-        match &function.args {
-            FunctionArguments::None => {}
-            FunctionArguments::Subquery(_) => return here.refuse("a subquery as an argument"),
-            FunctionArguments::List(list) => {
-                distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
-                arguments = list.args.len();
-                here.function_arguments(list)?;
-            }
-        }
-        if AGGREGATES.contains(&name.as_str()) && arguments != 1 {
-            let error = SqlError::new(Code::Query, here.position, format!("{name} has one argument, not {arguments}"));
-            return Err(if name == "count" { error.with_hint("count(*) counts rows") } else { error });
-        }
-        if let Some(over) = &function.over {
-            return here.window_function(&name, over, distinct || function.filter.is_some());
-        }
-        here.resolve(&name)?;
-        function.filter.as_deref().map_or(Ok(()), |filter| here.expr(filter))
-    }
-
-    fn function_arguments(self, list: &FunctionArgumentList) -> Valid {
-        for clause in &list.clauses {
-            return self.refuse(match clause {
-                FunctionArgumentClause::OrderBy(_) => "ORDER BY in an aggregate".to_string(),
-                other => format!("{other} in a call"),
-            });
-        }
-        list.args.iter().try_for_each(|argument| match argument {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.expr(expr),
-            FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => Ok(()),
-            FunctionArg::Unnamed(other) => self.refuse(format!("the argument {other}")),
-            FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => self.refuse("a named argument"),
-        })
-    }
-
-    /// Whether the function exists and may be used.
-    fn resolve(self, name: &str) -> Valid {
-        if name == super::naming::MOD || AGGREGATES.contains(&name) {
-            return Ok(());
-        }
-        if ["tumble", "hop", "session", "cumulate"].contains(&name) {
-            return self.refuse(format!("the window {}", name.to_uppercase())).map_err(|error| error.with_hint("use date_bin"));
-        }
-        if let Some(function) = FUNCTIONS.scalar(name) {
-            if function.signature().volatility == Volatility::Immutable {
-                return Ok(());
-            }
-            let message = format!("{name}() is not a function of its arguments, so its rows could not be retracted");
-            return Err(SqlError::new(Code::Volatile, self.position, message));
-        }
-        if let Some(function) = FUNCTIONS.aggregate(name) {
-            if AGGREGATES.contains(&function.name()) {
-                return Ok(());
-            }
-            return self.refuse(format!("the aggregate {name}"));
-        }
-        if FUNCTIONS.window(name).is_some() {
-            return self.refuse(format!("the window function {name} without OVER"));
-        }
-        let error = SqlError::new(Code::UnknownFunction, self.position, format!("unknown function {name}"));
-        Err(match did_you_mean(name, FUNCTIONS.scalar_names().chain(AGGREGATES.iter().copied())) {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        })
-    }
-
-    fn window_function(self, name: &str, over: &WindowType, modified: bool) -> Valid {
-        let known = FUNCTIONS.window(name).is_some() || FUNCTIONS.aggregate(name).is_some();
-        if !known {
-            return self.resolve(name).and_then(|()| self.refuse(format!("{name} with OVER")));
-        }
-        if name != "row_number" {
-            return self.refuse(format!("the window function {name} .. OVER"));
-        }
-        self.absent(&[(modified, "DISTINCT or FILTER of row_number()")])?;
-        match over {
-            WindowType::NamedWindow(_) => Ok(()),
-            WindowType::WindowSpec(spec) => self.window(spec),
-        }
-    }
-
-    fn window(self, spec: &WindowSpec) -> Valid {
-        self.absent(&[(spec.window_frame.is_some(), "a frame of row_number()"), (spec.window_name.is_some(), "a window named after another")])?;
-        self.all(&spec.partition_by)?;
-        self.order_by_list(&spec.order_by)
     }
 }
 
 /// What an expression that is not supported is called.
 fn refused_name(expr: &Expr) -> String {
     match expr {
-        Expr::InSubquery { negated, .. } => format!("{}IN (SELECT ..), a subquery in an expression,", if *negated { "NOT " } else { "" }),
+        Expr::InSubquery { negated, .. } => {
+            format!("{}IN (SELECT ..), a subquery in an expression,", if *negated { "NOT " } else { "" })
+        }
         Expr::Exists { .. } => "EXISTS (SELECT ..), a subquery in an expression,".to_string(),
         Expr::Subquery(_) => "a subquery in an expression".to_string(),
         Expr::AnyOp { .. } => "ANY".to_string(),

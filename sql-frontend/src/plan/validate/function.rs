@@ -1,0 +1,118 @@
+//! Calls: whether the function exists, is pure, and is called in a way that has a meaning here.
+
+use datafusion_expr::Volatility;
+use sqlparser::ast::*;
+
+use super::super::functions::{AGGREGATES, FUNCTIONS};
+use super::super::naming;
+use super::{Valid, Validator};
+use crate::SqlError;
+use crate::error::Code;
+use crate::parser::fold;
+use crate::suggest::did_you_mean;
+
+impl Validator {
+    pub(super) fn function(self, function: &Function) -> Valid {
+        let here = function.name.0.first().map_or(self, |part| self.at(part));
+        let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice() else {
+            return here.refuse(format!("a function with a schema ({})", function.name));
+        };
+        let name = fold(ident);
+        here.absent(&[
+            (function.uses_odbc_syntax, "{fn ..}"),
+            (!matches!(function.parameters, FunctionArguments::None), "parameters of a function"),
+            (function.null_treatment.is_some(), "IGNORE / RESPECT NULLS"),
+            (!function.within_group.is_empty(), "WITHIN GROUP"),
+        ])?;
+        let mut distinct = false;
+        let mut arguments = 0;
+        match &function.args {
+            FunctionArguments::None => {}
+            FunctionArguments::Subquery(_) => return here.refuse("a subquery as an argument"),
+            FunctionArguments::List(list) => {
+                distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
+                arguments = list.args.len();
+                here.function_arguments(list)?;
+            }
+        }
+        if AGGREGATES.contains(&name.as_str()) && arguments != 1 {
+            let error = SqlError::new(Code::Query, here.position, format!("{name} has one argument, not {arguments}"));
+            return Err(if name == "count" { error.with_hint("count(*) counts rows") } else { error });
+        }
+        if let Some(over) = &function.over {
+            return here.window_function(&name, over, distinct || function.filter.is_some());
+        }
+        here.resolve(&name)?;
+        function.filter.as_deref().map_or(Ok(()), |filter| here.expr(filter))
+    }
+
+    fn function_arguments(self, list: &FunctionArgumentList) -> Valid {
+        if let Some(clause) = list.clauses.first() {
+            return self.refuse(match clause {
+                FunctionArgumentClause::OrderBy(_) => "ORDER BY in an aggregate".to_string(),
+                other => format!("{other} in a call"),
+            });
+        }
+        list.args.iter().try_for_each(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.expr(expr),
+            FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => Ok(()),
+            FunctionArg::Unnamed(other) => self.refuse(format!("the argument {other}")),
+            FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => self.refuse("a named argument"),
+        })
+    }
+
+    /// Whether the function exists and may be used.
+    fn resolve(self, name: &str) -> Valid {
+        if name == naming::MOD || AGGREGATES.contains(&name) {
+            return Ok(());
+        }
+        if ["tumble", "hop", "session", "cumulate"].contains(&name) {
+            return self.refuse(format!("the window {}", name.to_uppercase())).map_err(|error| error.with_hint("use date_bin"));
+        }
+        if let Some(function) = FUNCTIONS.scalar(name) {
+            if function.signature().volatility == Volatility::Immutable {
+                return Ok(());
+            }
+            let message = format!("{name}() is not a function of its arguments, so its rows could not be retracted");
+            return Err(SqlError::new(Code::Volatile, self.position, message));
+        }
+        if let Some(function) = FUNCTIONS.aggregate(name) {
+            if AGGREGATES.contains(&function.name()) {
+                return Ok(());
+            }
+            return self.refuse(format!("the aggregate {name}"));
+        }
+        if FUNCTIONS.window(name).is_some() {
+            return self.refuse(format!("the window function {name} without OVER"));
+        }
+        let error = SqlError::new(Code::UnknownFunction, self.position, format!("unknown function {name}"));
+        Err(match did_you_mean(name, FUNCTIONS.scalar_names().chain(AGGREGATES.iter().copied())) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        })
+    }
+
+    fn window_function(self, name: &str, over: &WindowType, modified: bool) -> Valid {
+        let known = FUNCTIONS.window(name).is_some() || FUNCTIONS.aggregate(name).is_some();
+        if !known {
+            return self.resolve(name).and_then(|()| self.refuse(format!("{name} with OVER")));
+        }
+        if name != "row_number" {
+            return self.refuse(format!("the window function {name} .. OVER"));
+        }
+        self.absent(&[(modified, "DISTINCT or FILTER of row_number()")])?;
+        match over {
+            WindowType::NamedWindow(_) => Ok(()),
+            WindowType::WindowSpec(spec) => self.window(spec),
+        }
+    }
+
+    pub(super) fn window(self, spec: &WindowSpec) -> Valid {
+        self.absent(&[
+            (spec.window_frame.is_some(), "a frame of row_number()"),
+            (spec.window_name.is_some(), "a window named after another"),
+        ])?;
+        self.all(&spec.partition_by)?;
+        self.order_by_list(&spec.order_by)
+    }
+}
