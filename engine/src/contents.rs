@@ -3,6 +3,11 @@
 //! Reads and hydration never involve workers: the coordinator keeps the contents of every relation itself. Most epochs are never read, so a delta
 //! is first only put aside ([`Contents::push`]); deltas are folded into the arrangement many at a time, where those that cancel (an
 //! aggregate that changes each epoch) meet and vanish before they cost anything. A snapshot is the arrangement's snapshot and what is put aside.
+//!
+//! Folding costs more than many an epoch, and no commit waits for it: the coordinator folds a slice whenever it would else wait for the workers
+//! ([`Contents::fold_some`]). If it never gets to that, each push folds twice what it brings, so that what is put aside stays bounded.
+
+use std::collections::VecDeque;
 
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::datatypes::SchemaRef;
@@ -10,23 +15,27 @@ use deltic_zset::{Arrangement, Snapshot, ZBatch, equality};
 
 use crate::error::Result;
 
-/// Rows put aside before they are folded.
+/// Rows put aside before they are worth folding.
 const RECENT_ROWS: usize = 65_536;
-/// Batches put aside before they are folded.
+/// Batches put aside before they are worth folding.
 const RECENT_BATCHES: usize = 256;
+/// Rows folded at a time while nothing else is to do: some hundred microseconds.
+const SLICE_ROWS: usize = 8_192;
+/// With this many times the rows or batches that are worth folding, a push folds as well.
+const BACKLOG: usize = 4;
 
 /// The contents of one relation.
 #[derive(Debug)]
 pub(crate) struct Contents {
     arrangement: Arrangement,
-    recent: Vec<ZBatch>,
+    recent: VecDeque<ZBatch>,
     recent_rows: usize,
 }
 
 impl Contents {
     /// No rows; later found by the columns `key`.
     pub(crate) fn new(schema: SchemaRef, key: Vec<usize>) -> Self {
-        Contents { arrangement: Arrangement::new_lazy(schema, key), recent: Vec::new(), recent_rows: 0 }
+        Contents { arrangement: Arrangement::new_lazy(schema, key), recent: VecDeque::new(), recent_rows: 0 }
     }
 
     /// Adds a delta.
@@ -37,12 +46,25 @@ impl Contents {
         if delta.is_empty() {
             return Ok(());
         }
-        self.recent_rows += delta.len();
-        self.recent.push(delta);
-        if self.recent_rows > RECENT_ROWS || self.recent.len() > RECENT_BATCHES {
-            self.fold()?;
+        let rows = delta.len();
+        self.recent_rows += rows;
+        self.recent.push_back(delta);
+        if self.recent_rows > BACKLOG * RECENT_ROWS || self.recent.len() > BACKLOG * RECENT_BATCHES {
+            self.fold_rows((2 * rows).max(SLICE_ROWS))?;
         }
         Ok(())
+    }
+
+    /// Folds a slice of what is put aside, if there is enough to be worth it. Whether it did.
+    ///
+    /// # Errors
+    /// As [`Contents::push`].
+    pub(crate) fn fold_some(&mut self) -> Result<bool> {
+        let worth = self.recent_rows > RECENT_ROWS || self.recent.len() > RECENT_BATCHES;
+        if worth {
+            self.fold_rows(SLICE_ROWS)?;
+        }
+        Ok(worth)
     }
 
     /// The arrangement with all deltas in it.
@@ -55,17 +77,37 @@ impl Contents {
     }
 
     fn fold(&mut self) -> Result<()> {
-        if self.recent.is_empty() {
-            return Ok(());
+        self.fold_rows(self.recent_rows)
+    }
+
+    /// Folds the oldest deltas, up to `rows` rows of them.
+    fn fold_rows(&mut self, rows: usize) -> Result<()> {
+        let mut left = rows.min(self.recent_rows);
+        let mut oldest = Vec::new();
+        while left > 0
+            && let Some(delta) = self.recent.pop_front()
+        {
+            if delta.len() <= left {
+                left -= delta.len();
+                oldest.push(delta);
+            } else {
+                oldest.push(delta.slice(0, left));
+                self.recent.push_front(delta.slice(left, delta.len() - left));
+                left = 0;
+            }
         }
-        let rows = std::mem::take(&mut self.recent_rows);
-        let recent = std::mem::take(&mut self.recent);
-        let insert_only = recent.iter().all(|delta| delta.weights().is_none());
-        if recent.len() == 1 || (insert_only && rows / recent.len() >= 1024) {
-            recent.iter().for_each(|delta| self.arrangement.append(delta));
-        } else {
-            let delta = ZBatch::concat(self.arrangement.schema(), &recent)?;
-            self.arrangement.append(&if insert_only { delta } else { delta.consolidate()? });
+        let rows: usize = oldest.iter().map(ZBatch::len).sum();
+        self.recent_rows -= rows;
+        let insert_only = oldest.iter().all(|delta| delta.weights().is_none());
+        match oldest.as_slice() {
+            [] => return Ok(()),
+            deltas if deltas.len() == 1 || (insert_only && rows / deltas.len() >= 1024) => {
+                deltas.iter().for_each(|delta| self.arrangement.append(delta));
+            }
+            deltas => {
+                let delta = ZBatch::concat(self.arrangement.schema(), deltas)?;
+                self.arrangement.append(&if insert_only { delta } else { delta.consolidate()? });
+            }
         }
         self.arrangement.maintain(self.arrangement.fuel_for(rows));
         Ok(())
@@ -77,7 +119,7 @@ impl Contents {
             schema: self.arrangement.schema().clone(),
             key: self.arrangement.key().to_vec(),
             base: self.arrangement.snapshot(),
-            recent: self.recent.clone(),
+            recent: self.recent.iter().cloned().collect(),
         }
     }
 

@@ -33,7 +33,7 @@ use crate::spin::Spin;
 use crate::subscription::Publisher;
 use crate::worker::{Report, panic_message};
 use flight::Flight;
-use relation::Relations;
+use relation::{Kind, Relations};
 use workers::Workers;
 
 /// Starts the coordinator and its workers.
@@ -135,7 +135,7 @@ impl Coordinator {
                 }
                 Next::Nothing => {}
             }
-            if !busy {
+            if !busy && !self.fold_contents()? {
                 let (workers, inbox, full) = (&self.workers, &self.inbox, self.is_full());
                 let found = spin.poll(|| (workers.has_report() || (!full && !inbox.is_empty())).then_some(()));
                 if found.is_none() {
@@ -143,6 +143,18 @@ impl Coordinator {
                 }
             }
         }
+    }
+
+    /// Folds a slice of what some view has put aside; `false` if none has enough.
+    fn fold_contents(&mut self) -> Result<bool> {
+        for relation in self.relations.values_mut() {
+            if let Kind::View(view) = &mut relation.kind
+                && view.contents.fold_some()?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn is_full(&self) -> bool {
