@@ -6,7 +6,7 @@
 //! says `?column?`), or an internal one where that is taken. The names that users see are kept beside and put back on the circuit.
 //!
 //! Three spellings of PostgreSQL are rewritten on the way: `mod(a, b)` is `a % b`, `CAST(e AS VARCHAR(n))` cuts the text, and `1.5e3` is
-//! the decimal `1500.0`.
+//! the decimal `1500.0` (and `1e300`, which no decimal holds, a double).
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -60,6 +60,11 @@ impl VisitorMut for Naming {
                     *expr = call("left", [cast, Expr::value(Value::Number(length.to_string(), false))]);
                 }
             }
+            Expr::Value(ValueWithSpan { value: Value::Number(text, _), .. }) if is_beyond_decimals(text) => {
+                let text = Expr::value(Value::SingleQuotedString(text.clone()));
+                let data_type = DataType::DoublePrecision;
+                *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(text), data_type, array: false, format: None };
+            }
             _ => {}
         }
         ControlFlow::Continue(())
@@ -73,6 +78,11 @@ impl VisitorMut for Naming {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Whether a number has an exponent that no decimal can hold: it is a double then.
+fn is_beyond_decimals(text: &str) -> bool {
+    text.contains(['e', 'E']) && without_exponent(text).is_none()
 }
 
 /// A number with an exponent, written without one; as long as a decimal can hold it.
