@@ -37,3 +37,8 @@ pub use session::Session;
 pub use stats::{OperatorStats, RelationStats, Stats};
 pub use subscription::{Change, Subscription, ViewDelta};
 pub use transaction::{Pending, Transaction};
+
+/// The examples of the book's page on the library, compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/src/library.md")]
+struct BookPageLibrary;
