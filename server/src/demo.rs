@@ -107,9 +107,10 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
         let showing = scope.spawn(|| show_until_finished(&progress));
         let fed = feed(&db, args, &progress);
         progress.finished.store(true, Ordering::Release);
-        let followed = following.join().unwrap_or(Ok(()));
+        let followed = following.join();
         let _ = showing.join();
-        fed.and_then(|()| Ok(followed?))
+        fed?;
+        Ok::<_, Box<dyn std::error::Error>>(followed.map_err(|_| "the thread that follows the views panicked")??)
     });
     outcome?;
     summary(&db, &progress)
