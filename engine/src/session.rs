@@ -95,6 +95,12 @@ impl Session {
             Statement::Subscribe { relations } => execute::subscribe(&self.database, relations),
             Statement::Explain(explain) => execute::explain(&self.database, explain).map(Outcome::Rows),
             Statement::Show(show) => execute::show(&self.database, show).map(Outcome::Rows),
+            Statement::AdvanceWatermark(_) => {
+                Err(Error::new(deltic_sql::Code::Unsupported.as_str(), "ADVANCE WATERMARK is not supported"))
+            }
+            Statement::AdvanceClock(_) => {
+                Err(Error::new(deltic_sql::Code::Unsupported.as_str(), "ADVANCE CLOCK is not supported"))
+            }
             Statement::Describe { relation } => execute::describe(&self.database, relation).map(Outcome::Rows),
         }
     }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use deltic_circuit::{Circuit, CircuitRef, Expr, Properties, SortKey};
 use sqlparser::ast;
 
-use crate::error::Code;
-use crate::plan::{constant, max_length, plan_column_type, plan_query};
-use crate::statement::{CreateTable, CreateView, Drop, Name, Query};
+use crate::error::{Code, Position};
+use crate::event_time::{EventTimeDefinition, LATE_SUFFIX, LatePolicy, OverflowPolicy};
+use crate::plan::{constant, constant_length, event_time, max_length, plan_column_type, plan_query};
+use crate::statement::{CreateTable, CreateView, Drop, Emit, EmitClause, Name, Query};
 use crate::suggest::did_you_mean;
 use crate::{PlannedQuery, SqlError, stack};
 
@@ -24,6 +25,9 @@ pub enum RelationKind {
     View,
     /// A query whose contents are maintained.
     MaterializedView,
+    /// `<source>$late`: the rows of a source with event time that were not accepted. Comes and goes with its source, which alone fills it; TRUNCATE
+    /// empties it.
+    LateRows,
 }
 
 /// A relation as the catalog knows it.
@@ -53,10 +57,22 @@ pub struct Relation {
     pub logical_plan: String,
     /// The order in which a read without ORDER BY presents a view.
     pub order: Vec<SortKey>,
-    /// The relations that a view names, each once.
+    /// The relations that a view names, each once; of late rows, their source.
     pub depends_on: Vec<String>,
     /// What is known of its rows.
     pub properties: Properties,
+    /// The event time of a table or stream, if it has one.
+    pub event_time: Option<EventTimeDefinition>,
+    /// `WITH (on_overflow = ..)`; `None` is what the database does otherwise.
+    pub overflow: Option<OverflowPolicy>,
+}
+
+impl Relation {
+    /// The name of the relation of its late rows, if it has one.
+    pub fn late_rows(&self) -> Option<String> {
+        let event_time = self.event_time.as_ref()?;
+        (event_time.late_policy == LatePolicy::DeadLetter).then(|| format!("{}{LATE_SUFFIX}", self.name))
+    }
 }
 
 /// All relations. Plain data: cloning it is cheap enough to try a statement on a copy.
@@ -127,7 +143,7 @@ impl Catalog {
         }
     }
 
-    /// Adds a table or a stream.
+    /// Adds a table or a stream, and the relation of its late rows ([`Relation::late_rows`]).
     ///
     /// # Errors
     /// If the name is taken, or columns, types, key or defaults are wrong.
@@ -136,6 +152,12 @@ impl Catalog {
             return Ok(Created::Exists(existing));
         }
         let relation = stack::deep(|| table_relation(create))??;
+        if let Some(name) = relation.late_rows() {
+            let name = Name { value: name, position: create.name.position };
+            self.existing(&name, false)?;
+            let late = late_relation(&relation, name.value, create)?;
+            self.add(late);
+        }
         Ok(Created::New(self.add(relation)))
     }
 
@@ -148,6 +170,9 @@ impl Catalog {
             && let Some(existing) = self.existing(&create.name, create.if_not_exists)?
         {
             return Ok(Created::Exists(existing));
+        }
+        if let Some(emit) = &create.emit {
+            check_emit(create, emit)?;
         }
         let old = self.relations.get(&create.name.value).cloned();
         if let Some(old) = &old {
@@ -180,7 +205,8 @@ impl Catalog {
         let mut doomed: Vec<String> = Vec::new();
         for name in &named {
             for dependent in self.dependents(&name.value) {
-                if !drop.cascade && named.iter().all(|name| name.value != dependent) {
+                let is_late = self.relations.get(&dependent).is_some_and(|relation| relation.kind == RelationKind::LateRows);
+                if !drop.cascade && !is_late && named.iter().all(|name| name.value != dependent) {
                     let message = format!("{} is used by {dependent}", name.value);
                     let error = SqlError::new(Code::RelationInUse, name.position, message);
                     return Err(error.with_hint("DROP .. CASCADE drops what uses it, too"));
@@ -223,13 +249,14 @@ impl Catalog {
 }
 
 impl RelationKind {
-    /// `table`, `stream`, `view`, `materialized view`.
+    /// `table`, `stream`, `view`, `materialized view`, `relation of late rows`.
     pub fn as_str(self) -> &'static str {
         match self {
             RelationKind::Table => "table",
             RelationKind::Stream => "stream",
             RelationKind::View => "view",
             RelationKind::MaterializedView => "materialized view",
+            RelationKind::LateRows => "relation of late rows",
         }
     }
 }
@@ -240,7 +267,11 @@ fn check_kind(relation: &Relation, kind: RelationKind, name: &Name) -> Result<()
         return Ok(());
     }
     let message = format!("{} is a {}, not a {}", name.value, relation.kind.as_str(), kind.as_str());
-    Err(SqlError::new(Code::WrongKind, name.position, message))
+    let error = SqlError::new(Code::WrongKind, name.position, message);
+    Err(match relation.kind {
+        RelationKind::LateRows => error.with_hint("it is dropped with its source"),
+        _ => error,
+    })
 }
 
 fn table_relation(create: &CreateTable) -> Result<Relation, SqlError> {
@@ -255,10 +286,12 @@ fn table_relation(create: &CreateTable) -> Result<Relation, SqlError> {
         defaults.push(default);
     }
     let properties = Properties { unique_keys: primary_key.iter().cloned().collect(), append_only: create.stream };
+    let schema = Arc::new(Schema::new(fields));
+    let (event_time, overflow) = event_time(create, &schema)?;
     Ok(Relation {
         name: create.name.value.clone(),
         kind: if create.stream { RelationKind::Stream } else { RelationKind::Table },
-        schema: Arc::new(Schema::new(fields)),
+        schema,
         primary_key,
         defaults,
         default_syntax: create.columns.iter().map(|column| column.default.clone()).collect(),
@@ -270,6 +303,53 @@ fn table_relation(create: &CreateTable) -> Result<Relation, SqlError> {
         order: vec![],
         depends_on: vec![],
         properties,
+        event_time,
+        overflow,
+    })
+}
+
+/// The relation of the late rows of `source`: its columns, why and when a row was late, and what it was to do.
+fn late_relation(source: &Relation, name: String, create: &CreateTable) -> Result<Relation, SqlError> {
+    let Some(event_time) = &source.event_time else {
+        return Err(SqlError::new(Code::Internal, create.name.position, "late rows without event time"));
+    };
+    let time_type = source.schema.field(event_time.column).data_type().clone();
+    let mut fields: Vec<Field> =
+        source.schema.fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), true)).collect();
+    for (name, data_type, nullable) in [
+        ("late_reason", DataType::Utf8, false),
+        ("late_operation", DataType::Utf8, false),
+        ("late_watermark", time_type, true),
+        ("late_epoch", DataType::Int64, false),
+    ] {
+        if let Some(column) = create.columns.iter().find(|column| column.name.value == name) {
+            let message = format!("column {name} is one that the late rows of {} have of their own", source.name);
+            let error = SqlError::new(Code::DuplicateColumn, column.name.position, message);
+            return Err(error.with_hint("rename it, or choose another late_policy than 'dead_letter'"));
+        }
+        fields.push(Field::new(name, data_type, nullable));
+    }
+    let columns = fields.len();
+    let mut max_lengths = source.max_lengths.clone();
+    max_lengths.resize(columns, None);
+    Ok(Relation {
+        name,
+        kind: RelationKind::LateRows,
+        schema: Arc::new(Schema::new(fields)),
+        primary_key: None,
+        defaults: vec![None; columns],
+        default_syntax: vec![None; columns],
+        max_lengths,
+        sql: source.sql.clone(),
+        query: None,
+        circuit: None,
+        logical_plan: String::new(),
+        order: vec![],
+        depends_on: vec![source.name.clone()],
+        // TRUNCATE takes rows away.
+        properties: Properties::default(),
+        event_time: None,
+        overflow: None,
     })
 }
 
@@ -289,6 +369,34 @@ fn key_columns(create: &CreateTable, key: &[Name]) -> Result<Vec<usize>, SqlErro
         columns.push(column);
     }
     Ok(columns)
+}
+
+fn check_emit(create: &CreateView, emit: &EmitClause) -> Result<(), SqlError> {
+    if !create.materialized {
+        let message = "a plain view has no EMIT: it is part of the queries that name it";
+        let error = SqlError::new(Code::Unsupported, emit.position, message);
+        return Err(error.with_hint("use CREATE MATERIALIZED VIEW"));
+    }
+    let name = match &emit.emit {
+        Emit::Changes => return Ok(()),
+        Emit::OnWindowClose => "ON WINDOW CLOSE",
+        Emit::Final => "FINAL",
+        Emit::Every { interval, on_watermark } => {
+            every(interval, emit.position)?;
+            if *on_watermark { "EVERY .. ON WATERMARK" } else { "EVERY .. ON CLOCK" }
+        }
+    };
+    Err(SqlError::unsupported(emit.position, format!("EMIT {name}")))
+}
+
+/// The interval of EMIT EVERY, in microseconds.
+fn every(interval: &ast::Expr, position: Position) -> Result<i64, SqlError> {
+    let clock = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None);
+    let micros = stack::deep(|| constant_length(interval, &clock, "the interval of EMIT EVERY", position))??;
+    if micros <= 0 {
+        return Err(SqlError::new(Code::Constraint, position, "the interval of EMIT EVERY must be positive"));
+    }
+    Ok(micros)
 }
 
 fn view_relation(create: &CreateView, planned: PlannedQuery) -> Result<Relation, SqlError> {
@@ -319,6 +427,8 @@ fn view_relation(create: &CreateView, planned: PlannedQuery) -> Result<Relation,
         logical_plan: planned.logical_plan,
         order: planned.order,
         depends_on: planned.relations,
+        event_time: None,
+        overflow: None,
     })
 }
 

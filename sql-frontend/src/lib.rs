@@ -11,6 +11,7 @@
 
 mod catalog;
 mod error;
+mod event_time;
 mod lower;
 mod parser;
 mod plan;
@@ -20,9 +21,12 @@ mod suggest;
 
 pub use catalog::{Catalog, Created, Relation, RelationKind};
 pub use error::{Code, Position, SqlError};
+pub use event_time::{EventTimeDefinition, LatePolicy, OverflowPolicy, WatermarkStrategy};
 pub use parser::parse;
-pub use plan::{PlannedQuery, plan_delete, plan_insert, plan_query, plan_update};
+pub use plan::{
+    ClockStep, PlannedQuery, plan_advance_clock, plan_advance_watermark, plan_delete, plan_insert, plan_query, plan_update,
+};
 pub use statement::{
-    Copy, CopyDirection, CopyFormat, CopySource, CreateTable, CreateView, Delete, Drop, Explain, ExplainFormat, ExplainTarget,
-    ExplainWhat, Insert, Name, Parsed, Query, Show, Span, Statement, Update,
+    AdvanceClock, AdvanceWatermark, Copy, CopyDirection, CopyFormat, CopySource, CreateTable, CreateView, Delete, Drop,
+    EmitClause, Explain, ExplainFormat, ExplainTarget, ExplainWhat, Insert, Name, Parsed, Query, Show, Span, Statement, Update,
 };

@@ -75,6 +75,10 @@ pub enum Statement {
         /// The views, in the order written.
         relations: Vec<Name>,
     },
+    /// `ADVANCE WATERMARK s TO ..`.
+    AdvanceWatermark(AdvanceWatermark),
+    /// `ADVANCE CLOCK ..`.
+    AdvanceClock(AdvanceClock),
     /// `EXPLAIN ..`.
     Explain(Explain),
     /// `SHOW ..`.
@@ -112,6 +116,10 @@ pub struct CreateTable {
     pub(crate) columns: Vec<ColumnDefinition>,
     /// The names of the primary key's columns.
     pub(crate) primary_key: Option<Vec<Name>>,
+    /// `WATERMARK FOR ..`.
+    pub(crate) watermark: Option<WatermarkClause>,
+    /// `WITH (..)`.
+    pub(crate) options: Vec<OptionClause>,
     /// The text of the statement.
     pub sql: String,
 }
@@ -124,6 +132,26 @@ pub(crate) struct ColumnDefinition {
     pub(crate) type_position: Position,
     pub(crate) not_null: bool,
     pub(crate) default: Option<ast::Expr>,
+}
+
+/// `WATERMARK FOR column [AS strategy] [PER PARTITION (columns)]`.
+#[derive(Clone, Debug)]
+pub(crate) struct WatermarkClause {
+    pub(crate) column: Name,
+    pub(crate) strategy: Option<ast::Expr>,
+    pub(crate) strategy_position: Position,
+    pub(crate) partition: Option<Vec<Name>>,
+    pub(crate) partition_position: Position,
+}
+
+/// `name = value` in the parentheses of WITH.
+#[derive(Clone, Debug)]
+pub(crate) struct OptionClause {
+    /// Folded.
+    pub(crate) name: String,
+    pub(crate) position: Position,
+    pub(crate) value: Option<String>,
+    pub(crate) value_position: Position,
 }
 
 /// `CREATE VIEW` or `CREATE MATERIALIZED VIEW`.
@@ -141,8 +169,49 @@ pub struct CreateView {
     pub columns: Vec<Name>,
     /// What it computes.
     pub query: Query,
+    /// `EMIT ..`, if it was written.
+    pub emit: Option<EmitClause>,
     /// The text of the statement.
     pub sql: String,
+}
+
+/// `EMIT ..` after the query of a materialized view: when its rows show.
+#[derive(Clone, Debug)]
+pub struct EmitClause {
+    pub(crate) emit: Emit,
+    /// Where it was written.
+    pub position: Position,
+}
+
+/// The kinds of EMIT.
+#[derive(Clone, Debug)]
+pub(crate) enum Emit {
+    /// `EMIT CHANGES`, `EMIT ON UPDATE`: at once, which is also what no clause means.
+    Changes,
+    /// `EMIT ON WINDOW CLOSE`, `EMIT AFTER WATERMARK`.
+    OnWindowClose,
+    /// `EMIT FINAL`.
+    Final,
+    /// `EMIT EVERY interval [ON CLOCK | ON WATERMARK]`.
+    Every { interval: Box<ast::Expr>, on_watermark: bool },
+}
+
+/// `ADVANCE WATERMARK source TO time`.
+#[derive(Clone, Debug)]
+pub struct AdvanceWatermark {
+    /// The table or stream.
+    pub source: Name,
+    pub(crate) to: ast::Expr,
+    pub(crate) position: Position,
+}
+
+/// `ADVANCE CLOCK TO time` or `ADVANCE CLOCK BY interval`.
+#[derive(Clone, Debug)]
+pub struct AdvanceClock {
+    /// BY, not TO.
+    pub(crate) by: bool,
+    pub(crate) value: ast::Expr,
+    pub(crate) position: Position,
 }
 
 /// `DROP TABLE | STREAM | [MATERIALIZED] VIEW`.
@@ -249,7 +318,7 @@ pub enum CopyFormat {
     Arrow,
 }
 
-/// `EXPLAIN [CIRCUIT | PLAN] [(FORMAT ..)] query | view`.
+/// `EXPLAIN [CIRCUIT | PLAN | STATE] [(..)] query | view`.
 #[derive(Clone, Debug)]
 pub struct Explain {
     /// What is shown.
@@ -267,6 +336,8 @@ pub enum ExplainWhat {
     Circuit,
     /// The optimised logical plan.
     Plan,
+    /// What each node of the circuit keeps, and for how long.
+    State,
 }
 
 /// How EXPLAIN writes a circuit.

@@ -128,6 +128,52 @@ fn questions() {
 }
 
 #[test]
+fn event_time() {
+    for sql in [
+        "CREATE STREAM s (ts TIMESTAMP, k INT, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND PER PARTITION (k))",
+        "CREATE TABLE s (ts TIMESTAMP, WATERMARK FOR ts) WITH (late_policy = 'drop', allowed_lateness = '2 minutes')",
+        // A column may be called like the clause.
+        "CREATE TABLE s (watermark BIGINT, emit INT, WATERMARK FOR watermark AS watermark - 5)",
+    ] {
+        assert!(matches!(one(sql), Statement::CreateTable(_)), "{sql}");
+    }
+    for emit in [
+        "EMIT CHANGES",
+        "EMIT ON UPDATE",
+        "EMIT ON WINDOW CLOSE",
+        "EMIT AFTER WATERMARK",
+        "EMIT FINAL",
+        "EMIT EVERY INTERVAL '10' SECOND",
+        "EMIT EVERY INTERVAL '10' SECOND ON CLOCK",
+        "emit every interval '10 seconds' on watermark",
+    ] {
+        for query in ["SELECT a FROM t", "SELECT 1 AS a", "SELECT a FROM t AS x WHERE a > 1", "SELECT count(*) FROM t GROUP BY a"]
+        {
+            let Statement::CreateView(view) = one(&format!("CREATE MATERIALIZED VIEW v AS {query} {emit}")) else { panic!() };
+            assert_eq!(view.query.to_string(), query, "{emit}");
+            assert_eq!(view.emit.unwrap().position.column, query.len() + 32, "{emit}");
+        }
+    }
+    assert!(matches!(one("SELECT emit FROM emit"), Statement::Query(_)));
+    assert!(
+        matches!(one("ADVANCE WATERMARK s TO TIMESTAMP '2024-01-01 00:00:00'"), Statement::AdvanceWatermark(advance) if advance.source.value == "s")
+    );
+    assert!(matches!(one("ADVANCE CLOCK BY INTERVAL '5' SECOND"), Statement::AdvanceClock(_)));
+    assert!(matches!(one("ADVANCE CLOCK TO '2024-01-01'"), Statement::AdvanceClock(_)));
+    for sql in [
+        "EXPLAIN STATE v",
+        "EXPLAIN (STATE) v",
+        "EXPLAIN (STATE, FORMAT text) v",
+        "EXPLAIN STATE SELECT 1",
+        "EXPLAIN (STATE) SELECT 1",
+    ] {
+        assert!(matches!(one(sql), Statement::Explain(explain) if explain.what == ExplainWhat::State), "{sql}");
+    }
+    assert!(matches!(one("EXPLAIN state"), Statement::Explain(explain) if explain.what == ExplainWhat::Circuit));
+    assert!(matches!(one("SUBSCRIBE s$late"), Statement::Subscribe { relations } if relations[0].value == "s$late"));
+}
+
+#[test]
 fn mistakes_have_a_place_a_code_and_a_hint() {
     for (marked, code, part) in [
         ("^SELEC 1", "DT1005", "did you mean SELECT?"),
@@ -136,14 +182,26 @@ fn mistakes_have_a_place_a_code_and_a_hint() {
         ("CREATE ^INDEX i ON t (a)", "DT1009", "CREATE INDEX"),
         ("SELECT a FROM t\nWHERE a = ^)", "DT1001", "expected"),
         ("SELECT 1 ^2", "DT1001", "2"),
-        ("SELECT a FROM t ^EMIT ON WINDOW CLOSE", "DT1009", "EMIT is not supported"),
-        ("CREATE TABLE t (ts TIMESTAMP, ^WATERMARK FOR ts AS ts)", "DT1009", "WATERMARK"),
+        ("SELECT a FROM t ^EMIT ON WINDOW CLOSE", "DT1009", "CREATE MATERIALIZED VIEW"),
+        ("INSERT INTO t SELECT a FROM u ^EMIT FINAL", "DT1009", "CREATE MATERIALIZED VIEW"),
+        ("SUBSCRIBE v ^EMIT CHANGES", "DT1009", "EMIT in SUBSCRIBE"),
+        ("CREATE MATERIALIZED VIEW v AS SELECT 1 FROM t EMIT ^SOMETIMES", "DT1001", ""),
+        ("CREATE MATERIALIZED VIEW v AS SELECT 1 AS a EMIT ON ^WINDOW", "DT1001", ""),
+        ("CREATE TABLE t (ts TIMESTAMP, WATERMARK FOR ts AS ts, ^WATERMARK FOR ts)", "DT1014", "one watermark"),
+        ("CREATE TABLE t (ts TIMESTAMP, WATERMARK FOR ts PER PARTITION ^k)", "DT1001", "expected ("),
+        ("ADVANCE ^WATERMRAK s TO 3", "DT1005", "did you mean WATERMARK?"),
+        ("ADVANCE CLOCK ^3", "DT1001", "TO or BY"),
+        ("EXPLAIN STATE (^FORMAT json) v", "DT1009", ""),
+        ("EXPLAIN (STATE, ^PLAN) v", "DT1015", "one thing"),
+        ("EXPLAIN (^STAT) v", "DT1009", "known are CIRCUIT, PLAN, STATE"),
         ("CREATE TABLE t (a ^INTT)", "DT1010", "did you mean INT?"),
         ("CREATE TABLE t (a INT, ^A TEXT)", "DT1008", "more than once"),
         ("CREATE STREAM t (a INT ^PRIMARY KEY)", "DT1014", "CREATE TABLE"),
         ("CREATE TABLE t (a INT ^UNIQUE)", "DT1009", "UNIQUE"),
         ("CREATE TABLE t (a INT, ^CHECK (a > 0))", "DT1009", "CHECK"),
-        ("CREATE TABLE t (a INT) ^WITH (x = 1)", "DT1009", "WITH"),
+        ("CREATE TABLE t (a INT) WITH (^x = 1)", "DT1015", "known are allowed_lateness"),
+        ("CREATE STREAM t (a INT) WITH (^late_polcy = 'drop')", "DT1015", "did you mean late_policy?"),
+        ("CREATE TABLE t (a INT) ^APPEND ONLY", "DT1009", "APPEND"),
         ("CREATE VIEW v AS SELECT 1 ^WITH NO DATA", "DT1009", "WITH"),
         ("COPY t FROM 'x.csv' (^rows_per_comit 3)", "DT1015", "did you mean rows_per_commit?"),
         ("COPY t FROM 'x.json' (^header true)", "DT1015", "CSV"),

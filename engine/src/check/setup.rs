@@ -45,6 +45,9 @@ impl Setup {
     }
 
     fn add(&mut self, relation: &Arc<Relation>, sql: String, query: String) -> Result<()> {
+        if relation.event_time.is_some() {
+            return Err(Error::usage(format!("{} has event time, which the check does not support", relation.name)));
+        }
         match (relation.kind, &relation.circuit) {
             (RelationKind::Table | RelationKind::Stream, _) => {
                 self.ddl.push(sql);
@@ -64,6 +67,8 @@ impl Setup {
                 let plain = self.plain_views_of(&relation.depends_on);
                 self.views.push(ViewUnderCheck { name: relation.name.clone(), sql, query, circuit: circuit.clone(), plain });
             }
+            // Only sources with event time have some.
+            (RelationKind::LateRows, _) => {}
             (RelationKind::MaterializedView, None) => {
                 return Err(Error::internal(format!("the materialized view {} has no circuit", relation.name)));
             }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use deltic_sql::{CreateTable, CreateView, Created, Drop, Relation, RelationKind};
+use deltic_sql::{CreateTable, CreateView, Created, Drop, Relation, RelationKind, SqlError};
 
 use crate::Database;
 use crate::coordinator::{Definition, Request, ViewDefinition};
@@ -16,7 +16,18 @@ use crate::source::Source;
 
 pub(crate) fn create_table(database: &Database, create: &CreateTable) -> Result<Outcome> {
     let command = if create.stream { "CREATE STREAM" } else { "CREATE TABLE" };
-    define(database, command, |names| names.catalog.create_table(create))
+    define(database, command, |names| {
+        let created = names.catalog.create_table(create)?;
+        match &created {
+            Created::New(new) if new.event_time.is_some() => Err(unsupported(create, "WATERMARK")),
+            Created::New(new) if new.overflow.is_some() => Err(unsupported(create, "the option on_overflow")),
+            _ => Ok(created),
+        }
+    })
+}
+
+fn unsupported(create: &CreateTable, what: &str) -> SqlError {
+    SqlError::new(deltic_sql::Code::Unsupported, create.name.position, format!("{what} is not supported"))
 }
 
 pub(crate) fn create_view(database: &Database, create: &CreateView) -> Result<Outcome> {
@@ -27,7 +38,7 @@ pub(crate) fn create_view(database: &Database, create: &CreateView) -> Result<Ou
 fn define(
     database: &Database,
     command: &'static str,
-    create: impl FnOnce(&mut Names) -> Result<Created, deltic_sql::SqlError>,
+    create: impl FnOnce(&mut Names) -> Result<Created, SqlError>,
 ) -> Result<Outcome> {
     let guard = database.define();
     let mut names = Names::clone(&database.names());
@@ -65,7 +76,8 @@ fn apply(database: &Database, mut names: Names, old: Option<&Relation>, new: Opt
             let (name, schema) = (new.name.as_str().into(), new.schema.clone());
             definitions.push(Definition::CreateView(ViewDefinition { name, circuit, schema }));
         }
-        Some((_, RelationKind::View)) | None => {}
+        // Late rows come with their source.
+        Some((_, RelationKind::View | RelationKind::LateRows)) | None => {}
     }
     if !definitions.is_empty() {
         database.handle().ask(|reply| Request::Define { definitions, reply })?;
@@ -95,7 +107,8 @@ pub(crate) fn drop_relations(database: &Database, drop: &Drop) -> Result<Outcome
         RelationKind::Table => "DROP TABLE",
         RelationKind::Stream => "DROP STREAM",
         RelationKind::View => "DROP VIEW",
-        RelationKind::MaterializedView => "DROP MATERIALIZED VIEW",
+        // Late rows are not dropped by name.
+        RelationKind::MaterializedView | RelationKind::LateRows => "DROP MATERIALIZED VIEW",
     };
     let name = drop.names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(", ");
     Ok(Outcome::Definition { command, name, changed: !dropped.is_empty() })

@@ -178,6 +178,7 @@ pub(crate) fn explain(database: &Database, explain: &Explain) -> Result<Rows> {
     let text = match explain.what {
         ExplainWhat::Plan => plan,
         ExplainWhat::Circuit => circuit_text(&circuit, explain.format),
+        ExplainWhat::State => return Err(Error::new(deltic_sql::Code::Unsupported.as_str(), "EXPLAIN STATE is not supported")),
     };
     rows(vec![("plan", strings(text.lines().map(ToOwned::to_owned)))])
 }

@@ -2,23 +2,15 @@
 
 use sqlparser::tokenizer::Token;
 
+use super::options::unknown_option;
 use super::{Parse, StatementParser};
 use crate::SqlError;
-use crate::error::{Code, Position};
-use crate::statement::{Copy, CopyDirection, CopyFormat, CopySource, Statement};
-use crate::suggest::did_you_mean;
+use crate::error::Code;
+use crate::statement::{Copy, CopyDirection, CopyFormat, CopySource, OptionClause, Statement};
 
 const OPTIONS: &[&str] = &["format", "rows_per_commit", "header", "delimiter"];
 const FORMATS: &[(&str, CopyFormat)] =
     &[("csv", CopyFormat::Csv), ("json", CopyFormat::Json), ("parquet", CopyFormat::Parquet), ("arrow", CopyFormat::Arrow)];
-
-/// An option as written.
-struct CopyOption {
-    name: String,
-    position: Position,
-    value: Option<String>,
-    value_position: Position,
-}
 
 impl StatementParser<'_> {
     pub(super) fn copy(&mut self) -> Parse<Statement> {
@@ -77,37 +69,12 @@ impl StatementParser<'_> {
         Ok(Statement::Copy(copy))
     }
 
-    fn copy_options(&mut self) -> Parse<Vec<CopyOption>> {
+    fn copy_options(&mut self) -> Parse<Vec<OptionClause>> {
         let with = self.word("WITH");
-        let mut options: Vec<CopyOption> = Vec::new();
         if !with && self.parser.peek_token_ref().token != Token::LParen {
-            return Ok(options);
+            return Ok(Vec::new());
         }
-        self.expect_symbol(&Token::LParen)?;
-        loop {
-            let position = self.here();
-            let name = self.column()?.value;
-            if options.iter().any(|option| option.name == name) {
-                return Err(SqlError::new(Code::Option, position, format!("option {name} is given more than once")));
-            }
-            self.symbol(&Token::Eq);
-            let value_position = self.here();
-            let value = match self.parser.peek_token().token {
-                Token::Comma | Token::RParen => None,
-                Token::Word(word) => Some(word.value),
-                Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text) | Token::Number(text, _) => Some(text),
-                _ => return Err(self.expected(&format!("a value for {name}"))),
-            };
-            if value.is_some() {
-                self.parser.advance_token();
-            }
-            options.push(CopyOption { name, position, value, value_position });
-            if !self.symbol(&Token::Comma) {
-                break;
-            }
-        }
-        self.expect_symbol(&Token::RParen)?;
-        Ok(options)
+        self.options()
     }
 }
 
@@ -122,7 +89,7 @@ fn format_of_file(path: &str) -> Option<CopyFormat> {
     }
 }
 
-fn apply(copy: &mut Copy, option: &CopyOption) -> Parse<()> {
+fn apply(copy: &mut Copy, option: &OptionClause) -> Parse<()> {
     let value = option.value.as_deref();
     let bad = |expected: &str| {
         let given = value.map_or("nothing".to_string(), |value| format!("'{value}'"));
@@ -147,17 +114,13 @@ fn apply(copy: &mut Copy, option: &CopyOption) -> Parse<()> {
             Some(br"\t") => copy.delimiter = b'\t',
             _ => return bad("one ASCII character"),
         },
-        name => {
-            let error = SqlError::new(Code::Option, option.position, format!("unknown option {name} of COPY"));
-            let hint = did_you_mean(name, OPTIONS.iter().copied());
-            return Err(error.with_hint(hint.unwrap_or_else(|| format!("known are {}", OPTIONS.join(", ")))));
-        }
+        _ => return Err(unknown_option(option, "COPY", OPTIONS)),
     }
     Ok(())
 }
 
 /// An option that means nothing for this COPY is an error, not ignored.
-fn check(copy: &Copy, option: &CopyOption) -> Parse<()> {
+fn check(copy: &Copy, option: &OptionClause) -> Parse<()> {
     let problem = match option.name.as_str() {
         "rows_per_commit" if copy.direction == CopyDirection::To => "is for COPY FROM only",
         "header" | "delimiter" if copy.format != CopyFormat::Csv => "is for CSV files only",

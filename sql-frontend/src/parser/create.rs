@@ -6,10 +6,14 @@ use sqlparser::ast::{ColumnOption, DataType, TableConstraint};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
+use super::options::unknown_option;
 use super::{Parse, StatementParser, column_name};
 use crate::error::{Code, Position};
 use crate::statement::{ColumnDefinition, CreateTable, CreateView, Drop, Name, Statement};
 use crate::{RelationKind, SqlError};
+
+/// The options of a table or stream.
+const OPTIONS: &[&str] = &["allowed_lateness", "late_policy", "max_future_skew", "idle_timeout", "on_overflow"];
 
 impl StatementParser<'_> {
     pub(super) fn create(&mut self) -> Parse<Statement> {
@@ -61,15 +65,17 @@ impl StatementParser<'_> {
         if self.next_is("WITH") {
             return Err(SqlError::unsupported(self.here(), "WITH after the query of a view"));
         }
+        let emit = self.emit()?;
         let sql = self.text.to_string();
-        Ok(Statement::CreateView(CreateView { name, materialized, or_replace, if_not_exists, columns, query, sql }))
+        Ok(Statement::CreateView(CreateView { name, materialized, or_replace, if_not_exists, columns, query, emit, sql }))
     }
 
     fn create_table(&mut self, stream: bool) -> Parse<Statement> {
         let if_not_exists = self.if_not_exists();
         let name = self.name()?;
-        let mut table =
-            CreateTable { name, stream, if_not_exists, columns: Vec::new(), primary_key: None, sql: self.text.to_string() };
+        let sql = self.text.to_string();
+        let (columns, options) = (Vec::new(), Vec::new());
+        let mut table = CreateTable { name, stream, if_not_exists, columns, primary_key: None, watermark: None, options, sql };
         if self.next_is("AS") {
             return Err(SqlError::unsupported(self.here(), "CREATE TABLE .. AS"));
         }
@@ -81,6 +87,13 @@ impl StatementParser<'_> {
             }
         }
         self.expect_symbol(&Token::RParen)?;
+        if self.next_is("WITH") && self.parser.peek_nth_token_ref(1).token == Token::LParen {
+            self.parser.advance_token();
+            table.options = self.options()?;
+            if let Some(option) = table.options.iter().find(|option| !OPTIONS.contains(&option.name.as_str())) {
+                return Err(unknown_option(option, if stream { "a stream" } else { "a table" }, OPTIONS));
+            }
+        }
         if let Some(word) = self.peek_word() {
             return Err(SqlError::unsupported(self.here(), format!("{} after the columns", word.to_uppercase())));
         }
@@ -90,7 +103,11 @@ impl StatementParser<'_> {
     fn table_element(&mut self, table: &mut CreateTable) -> Parse<()> {
         let position = self.here();
         if self.next_is("WATERMARK") && self.nth_is(1, "FOR") {
-            return Err(SqlError::unsupported(position, "WATERMARK"));
+            let watermark = self.watermark()?;
+            if table.watermark.replace(watermark).is_some() {
+                return Err(SqlError::new(Code::Constraint, position, "a source has one watermark"));
+            }
+            return Ok(());
         }
         if self.starts_constraint() {
             return match self.sql(Parser::parse_optional_table_constraint)? {

@@ -10,35 +10,60 @@ use crate::statement::{Explain, ExplainFormat, ExplainTarget, ExplainWhat, Show,
 impl StatementParser<'_> {
     pub(super) fn explain(&mut self) -> Parse<Statement> {
         self.parser.advance_token();
-        let mut what = ExplainWhat::Circuit;
+        let mut what = None;
         // A view may be called `plan`: the word is ours only if something follows it.
-        let more = !matches!(self.parser.peek_nth_token_ref(1).token, Token::EOF);
-        if more && self.word("PLAN") {
-            what = ExplainWhat::Plan;
-        } else if more {
-            self.word("CIRCUIT");
-        }
-        for foreign in ["ANALYZE", "VERBOSE", "STATE"] {
-            if self.next_is(foreign) && !matches!(self.parser.peek_nth_token_ref(1).token, Token::EOF) {
-                return Err(SqlError::unsupported(self.here(), format!("EXPLAIN {foreign}")));
+        if !matches!(self.parser.peek_nth_token_ref(1).token, Token::EOF) {
+            what = self.explain_what();
+            for foreign in ["ANALYZE", "VERBOSE"] {
+                if self.next_is(foreign) && !matches!(self.parser.peek_nth_token_ref(1).token, Token::EOF) {
+                    return Err(SqlError::unsupported(self.here(), format!("EXPLAIN {foreign}")));
+                }
             }
         }
-        let format = self.explain_format()?;
+        let options_position = self.here();
+        let format = self.explain_options(&mut what)?;
         let target = if self.at_query() { ExplainTarget::Query(self.query()?) } else { ExplainTarget::View(self.name()?) };
-        if what == ExplainWhat::Plan && !matches!(format, None | Some(ExplainFormat::Text)) {
-            return Err(SqlError::unsupported(self.here(), "EXPLAIN PLAN in another format than text"));
+        let what = what.unwrap_or(ExplainWhat::Circuit);
+        if what != ExplainWhat::Circuit && !matches!(format, None | Some(ExplainFormat::Text)) {
+            let word = if what == ExplainWhat::Plan { "PLAN" } else { "STATE" };
+            return Err(SqlError::unsupported(options_position, format!("EXPLAIN {word} in another format than text")));
         }
         Ok(Statement::Explain(Explain { what, format: format.unwrap_or(ExplainFormat::Text), target }))
     }
 
-    fn explain_format(&mut self) -> Parse<Option<ExplainFormat>> {
+    fn explain_what(&mut self) -> Option<ExplainWhat> {
+        let known = [("CIRCUIT", ExplainWhat::Circuit), ("PLAN", ExplainWhat::Plan), ("STATE", ExplainWhat::State)];
+        known.into_iter().find(|(word, _)| self.word(word)).map(|(_, what)| what)
+    }
+
+    /// `(STATE, FORMAT text)`: one word for what is shown, and the format.
+    fn explain_options(&mut self, what: &mut Option<ExplainWhat>) -> Parse<Option<ExplainFormat>> {
+        let mut format = None;
         if self.at_query() || !self.symbol(&Token::LParen) {
-            return Ok(None);
+            return Ok(format);
         }
-        if !self.word("FORMAT") {
-            let word = self.peek_word().unwrap_or_default().to_uppercase();
-            return Err(SqlError::unsupported(self.here(), format!("EXPLAIN ({word})")).with_hint("known is FORMAT"));
+        loop {
+            let position = self.here();
+            if self.word("FORMAT") {
+                format = Some(self.explain_format()?);
+            } else if let Some(found) = self.explain_what() {
+                if what.replace(found).is_some_and(|before| before != found) {
+                    return Err(SqlError::new(Code::Option, position, "EXPLAIN shows one thing at a time"));
+                }
+            } else {
+                let word = self.peek_word().unwrap_or_default().to_uppercase();
+                let error = SqlError::unsupported(position, format!("EXPLAIN ({word})"));
+                return Err(error.with_hint("known are CIRCUIT, PLAN, STATE and FORMAT"));
+            }
+            if !self.symbol(&Token::Comma) {
+                break;
+            }
         }
+        self.expect_symbol(&Token::RParen)?;
+        Ok(format)
+    }
+
+    fn explain_format(&mut self) -> Parse<ExplainFormat> {
         let position = self.here();
         let word = self.peek_word().unwrap_or_default();
         let format = match word.to_lowercase().as_str() {
@@ -51,8 +76,7 @@ impl StatementParser<'_> {
             }
         };
         self.parser.advance_token();
-        self.expect_symbol(&Token::RParen)?;
-        Ok(Some(format))
+        Ok(format)
     }
 
     pub(super) fn show(&mut self) -> Parse<Statement> {
@@ -95,6 +119,11 @@ impl StatementParser<'_> {
             return Err(SqlError::unsupported(self.here(), "SUBSCRIBE to a query").with_hint(hint));
         }
         let relations = self.names()?;
+        if self.next_is("EMIT") {
+            let message = "EMIT in SUBSCRIBE is not supported: a view has one EMIT, and all its subscribers see the same changes";
+            let hint = "write it after the query of CREATE MATERIALIZED VIEW";
+            return Err(SqlError::new(Code::Unsupported, self.here(), message).with_hint(hint));
+        }
         if let Some(word) = self.peek_word() {
             return Err(SqlError::unsupported(self.here(), format!("{} in SUBSCRIBE", word.to_uppercase())));
         }

@@ -12,6 +12,8 @@ mod create;
 mod dialect;
 mod explain;
 mod modify;
+mod options;
+mod time;
 
 pub(crate) use balance::balance;
 pub(crate) use build::{empty_select, table_factor};
@@ -125,6 +127,7 @@ const STATEMENTS: &[&str] = &[
     "EXPLAIN",
     "SHOW",
     "DESCRIBE",
+    "ADVANCE",
 ];
 
 /// Statements that other databases have.
@@ -169,7 +172,8 @@ impl<'a> StatementParser<'a> {
     fn parse(&mut self) -> Parse<Statement> {
         let statement = self.statement()?;
         if self.next_is("EMIT") {
-            return Err(SqlError::unsupported(self.here(), "EMIT"));
+            let message = "EMIT belongs after the query of CREATE MATERIALIZED VIEW: it says when the rows of a view show";
+            return Err(SqlError::new(Code::Unsupported, self.here(), message));
         }
         match &self.parser.peek_token_ref().token {
             Token::EOF => Ok(statement),
@@ -199,6 +203,7 @@ impl<'a> StatementParser<'a> {
             "EXPLAIN" => self.explain(),
             "SHOW" => self.show(),
             "DESCRIBE" | "DESC" => self.describe(),
+            "ADVANCE" => self.advance(),
             "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" => self.transaction(),
             foreign if FOREIGN_STATEMENTS.contains(&foreign) => Err(SqlError::unsupported(position, foreign)),
             _ => Err(self.unknown_word(position, "statement", &word, STATEMENTS)),

@@ -1,6 +1,7 @@
-//! Constant expressions (DEFAULT) and the types of columns.
+//! Constant expressions (DEFAULT, the delay of a watermark ..) and the types of columns.
 
 use arrow::datatypes::DataType;
+use datafusion_common::ScalarValue;
 use datafusion_expr::LogicalPlan;
 use deltic_circuit::Expr;
 use sqlparser::ast;
@@ -12,11 +13,38 @@ use crate::lower::lower_expression;
 use crate::statement::{ColumnDefinition, Query};
 use crate::{SqlError, parser};
 
-/// The value of `expr`, which names no column, as an expression of type `data_type`.
+/// The value of the default `expr`, which names no column, as an expression of type `data_type`.
 ///
 /// # Errors
 /// If it is wrong, not constant, or fails.
 pub(crate) fn constant(expr: &ast::Expr, data_type: &DataType, position: Position) -> Result<Expr, SqlError> {
+    let value = constant_expression(expr, position)?;
+    let value = crate::lower::fold(value.cast(data_type.clone()));
+    match value.evaluate(&[], 1).errors.iter().next() {
+        None => Ok(value),
+        Some((_, error)) => {
+            Err(SqlError::new(Code::Constraint, position, format!("the default {expr} fails: {}", error.message)))
+        }
+    }
+}
+
+/// The value of `expr`, which names no column, in the type that it has.
+///
+/// # Errors
+/// If it is wrong, not constant, or fails.
+pub(crate) fn constant_value(expr: &ast::Expr, position: Position) -> Result<ScalarValue, SqlError> {
+    let value = constant_expression(expr, position)?;
+    let failed = |problem: &dyn std::fmt::Display| {
+        SqlError::new(Code::Constraint, position, format!("the constant {expr} fails: {problem}"))
+    };
+    let evaluated = value.evaluate(&[], 1);
+    match evaluated.errors.iter().next() {
+        None => ScalarValue::try_from_array(&evaluated.values, 0).map_err(|error| failed(&error)),
+        Some((_, error)) => Err(failed(&error.message)),
+    }
+}
+
+fn constant_expression(expr: &ast::Expr, position: Position) -> Result<Expr, SqlError> {
     validate::validate_expression(expr, position)?;
     let query = Query { ast: Box::new(select(vec![ast::SelectItem::UnnamedExpr(expr.clone())], None)), position };
     let plan = bind(&Catalog::new(), &query, None)?.plan;
@@ -25,14 +53,7 @@ pub(crate) fn constant(expr: &ast::Expr, data_type: &DataType, position: Positio
     let LogicalPlan::Projection(projection) = &plan else {
         return Err(SqlError::new(Code::Constraint, position, format!("{expr} is not a constant")));
     };
-    let value = lower_expression(&projection.expr[0], projection.input.schema()).map_err(|error| error.or_at(position))?;
-    let value = crate::lower::fold(value.cast(data_type.clone()));
-    match value.evaluate(&[], 1).errors.iter().next() {
-        None => Ok(value),
-        Some((_, error)) => {
-            Err(SqlError::new(Code::Constraint, position, format!("the default {expr} fails: {}", error.message)))
-        }
-    }
+    lower_expression(&projection.expr[0], projection.input.schema()).map_err(|error| error.or_at(position))
 }
 
 /// `SELECT items [FROM from]`.

@@ -28,7 +28,7 @@ pub(crate) struct RelationSource {
 impl RelationSource {
     fn new(relation: Arc<Relation>, plan: Option<LogicalPlan>) -> Self {
         // What is computed may be NULL wherever the planner cannot prove the contrary.
-        let is_base = matches!(relation.kind, RelationKind::Table | RelationKind::Stream);
+        let is_base = matches!(relation.kind, RelationKind::Table | RelationKind::Stream | RelationKind::LateRows);
         let schema = if is_base { relation.schema.clone() } else { all_nullable(&relation.schema) };
         let keys = relation.primary_key.iter().cloned().map(Constraint::PrimaryKey).collect();
         RelationSource { relation, schema, constraints: Constraints::new_unverified(keys), plan }

@@ -7,6 +7,8 @@
 mod constant;
 mod context;
 mod diagnose;
+mod duration;
+mod event_time;
 mod floats;
 mod functions;
 mod length;
@@ -16,8 +18,11 @@ mod optimise;
 mod types;
 mod validate;
 
-pub(crate) use constant::{constant, plan_column_type};
+pub(crate) use constant::{constant, constant_value, plan_column_type};
 pub(crate) use context::RelationSource;
+pub(crate) use duration::constant_length;
+pub(crate) use event_time::event_time;
+pub use event_time::{ClockStep, plan_advance_clock, plan_advance_watermark};
 pub use modify::{plan_delete, plan_insert, plan_update};
 pub(crate) use types::{TYPE_NAMES, max_length};
 

@@ -147,6 +147,9 @@ fn target<'a>(catalog: &'a Catalog, name: &Name, insert: bool) -> Result<&'a Rel
         RelationKind::Table => return Ok(relation),
         RelationKind::Stream if insert => return Ok(relation),
         RelationKind::Stream => ("a stream, which is append-only", "use CREATE TABLE for rows that change"),
+        RelationKind::LateRows => {
+            ("filled by its source with the rows that come too late", "TRUNCATE empties it, nothing else changes it")
+        }
         RelationKind::View | RelationKind::MaterializedView => ("a view", "change the tables that it reads"),
     };
     Err(SqlError::new(Code::WrongKind, name.position, format!("{} is {what}", name.value)).with_hint(hint))
