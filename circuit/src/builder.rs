@@ -5,6 +5,9 @@
 
 #[cfg(test)]
 mod tests;
+mod timed;
+
+pub use timed::TimeMatch;
 
 use std::collections::HashMap;
 use std::sync::Arc;

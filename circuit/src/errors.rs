@@ -41,6 +41,8 @@ pub mod code {
     pub const UNSUPPORTED: &str = "DT2006";
     /// The weight of a row left the range of a 64-bit integer.
     pub const WEIGHT: &str = "DT2007";
+    /// A key has more sessions than `max_sessions_per_key` allows.
+    pub const SESSIONS: &str = "DT2008";
 }
 
 impl EvalError {
@@ -200,6 +202,12 @@ pub fn operator_label(operator: &Operator) -> &'static str {
         Operator::Distinct => "distinct",
         Operator::Aggregate { .. } => "aggregate",
         Operator::TopK { .. } => "top-k",
+        Operator::TimeWindow { .. } => "time window",
+        Operator::Session { .. } => "session",
+        Operator::Emit { .. } => "emit",
+        Operator::TemporalFilter { .. } => "temporal filter",
+        Operator::IntervalJoin { .. } => "join condition",
+        Operator::AsOfJoin { .. } => "as-of join",
     }
 }
 

@@ -1,8 +1,12 @@
 //! Circuits for people: as an indented text, as JSON, as a Mermaid graph. All three show of each node its operator, its columns with types,
 //! its unique keys and whether it is append-only.
 
+mod state;
 #[cfg(test)]
 mod tests;
+mod timed;
+
+pub use state::state;
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -49,6 +53,10 @@ fn facts(node: &Node) -> String {
         let _ = write!(text, " key ({})", column_names(node, key).join(", "));
     }
     text.push_str(if node.properties.append_only { " append-only" } else { "" });
+    let times: Vec<usize> = node.properties.event_times.iter().map(|time| time.column).collect();
+    if !times.is_empty() {
+        let _ = write!(text, " event time ({})", column_names(node, &times).join(", "));
+    }
     text
 }
 
@@ -92,6 +100,7 @@ fn operator_text(operator: &Operator) -> String {
             text.push_str(if *with_row_number { " with row number" } else { "" });
             text
         }
+        timed => timed::operator_text(timed),
     }
 }
 
@@ -151,6 +160,7 @@ fn node_json(id: usize, node: &Node) -> Value {
         "columns": columns,
         "unique_keys": keys,
         "append_only": node.properties.append_only,
+        "event_times": node.properties.event_times.iter().map(|time| node.schema.field(time.column).name()).collect::<Vec<_>>(),
     })
 }
 
@@ -166,6 +176,12 @@ fn operator_name(operator: &Operator) -> &'static str {
         Operator::Distinct => "Distinct",
         Operator::Aggregate { .. } => "Aggregate",
         Operator::TopK { .. } => "TopK",
+        Operator::TimeWindow { .. } => "TimeWindow",
+        Operator::Session { .. } => "Session",
+        Operator::Emit { .. } => "Emit",
+        Operator::TemporalFilter { .. } => "TemporalFilter",
+        Operator::IntervalJoin { .. } => "IntervalJoin",
+        Operator::AsOfJoin { .. } => "AsOfJoin",
     }
 }
 

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Schema};
 use datafusion_common::ScalarValue;
 use deltic_zset::ZBatch;
 
-use crate::{Circuit, Expr, Operator, aggregate_text};
+use crate::{AggregateCall, Circuit, Expr, Operator, SessionOutput, aggregate_text};
 
 /// The fingerprint of every node, by position.
 pub fn fingerprint(circuit: &Circuit) -> Vec<u128> {
@@ -69,12 +69,34 @@ fn write_operator(text: &mut String, operator: &Operator) {
         Operator::Distinct => write!(text, "distinct"),
         Operator::Aggregate { group, aggregates } => {
             let _ = write!(text, "aggregate {group:?}");
-            aggregates.iter().try_for_each(|call| write!(text, " {} {}", aggregate_text(call), call.data_type))
+            write_calls(text, aggregates)
         }
         Operator::TopK { partition, order, offset, limit, with_row_number } => {
             write!(text, "top-k {partition:?} {order:?} {offset} {limit:?} {with_row_number}")
         }
+        Operator::TimeWindow { time, window } => write!(text, "time-window {time} {window:?}"),
+        Operator::Session { partition, time, gap, max_sessions, output } => {
+            let _ = write!(text, "session {partition:?} {time} {gap} {max_sessions:?}");
+            match output {
+                SessionOutput::Rows => write!(text, " rows"),
+                SessionOutput::Aggregates(calls) => write_calls(text, calls),
+            }
+        }
+        Operator::Emit { policy } => write!(text, "emit {policy:?}"),
+        Operator::TemporalFilter { from, until, output } => write!(text, "temporal {from:?} {until:?} {output:?}"),
+        Operator::IntervalJoin { kind, keys, left_time, right_time, lower, upper, residual } => {
+            let _ = write!(text, "interval-join {kind:?} {keys:?} {left_time} {right_time} {lower} {upper}");
+            residual.iter().for_each(|residual| write_expr(text, residual));
+            Ok(())
+        }
+        Operator::AsOfJoin { kind, keys, left_time, right_time, comparison } => {
+            write!(text, "as-of-join {kind:?} {keys:?} {left_time} {right_time} {comparison:?}")
+        }
     };
+}
+
+fn write_calls(text: &mut String, calls: &[AggregateCall]) -> std::fmt::Result {
+    calls.iter().try_for_each(|call| write!(text, " {} {}", aggregate_text(call), call.data_type))
 }
 
 fn write_rows(text: &mut String, rows: &ZBatch) {

@@ -21,6 +21,9 @@ mod join;
 mod relation;
 #[cfg(test)]
 mod tests;
+mod timed;
+#[cfg(test)]
+mod timed_tests;
 mod top_k;
 
 use std::collections::HashMap;
@@ -29,7 +32,7 @@ use deltic_zset::ZBatch;
 
 use relation::Relation;
 
-use crate::{Circuit, CircuitError, Node, NodeId, Operator, error_schema, map_filter, operator_label};
+use crate::{Circuit, CircuitError, EpochInfo, Node, NodeId, Operator, error_schema, map_filter, operator_label};
 
 /// The output of a circuit, both parts consolidated.
 #[derive(Clone, Debug)]
@@ -45,7 +48,16 @@ pub struct Interpreted {
 /// # Errors
 /// If a source is missing or does not fit, or has a negative weight.
 pub fn evaluate(circuit: &Circuit, sources: &HashMap<String, ZBatch>) -> Result<Interpreted, CircuitError> {
-    let mut interpreter = Interpreter { sources, outputs: Vec::new(), errors: Relation::new(error_schema()) };
+    evaluate_at(circuit, sources, &EpochInfo::default())
+}
+
+/// Evaluates `circuit` over the whole contents of its sources, at an epoch with these watermarks and this time. `EMIT EVERY` shows all there:
+/// between its ticks, a view is what it was at the last one.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_at(circuit: &Circuit, sources: &HashMap<String, ZBatch>, info: &EpochInfo) -> Result<Interpreted, CircuitError> {
+    let mut interpreter = Interpreter { sources, info, outputs: Vec::new(), errors: Relation::new(error_schema()) };
     for position in needed(circuit) {
         interpreter.outputs.resize_with(position + 1, || None);
         let output = interpreter.node(&circuit.nodes[position])?;
@@ -70,6 +82,7 @@ fn needed(circuit: &Circuit) -> Vec<usize> {
 
 struct Interpreter<'a> {
     sources: &'a HashMap<String, ZBatch>,
+    info: &'a EpochInfo,
     /// The whole output of each node so far.
     outputs: Vec<Option<Relation>>,
     errors: Relation,
@@ -108,6 +121,27 @@ impl Interpreter<'_> {
             Operator::TopK { partition, order, offset, limit, with_row_number } => {
                 let bounds = top_k::Bounds { offset: *offset, limit: *limit };
                 top_k::top_k(&self.input(node, 0)?, partition, order, bounds, *with_row_number, node.schema.clone())
+            }
+            Operator::TimeWindow { time, window } => {
+                let input = self.input(node, 0)?;
+                timed::time_window(&input, *time, *window, node.schema.clone(), &mut self.errors)
+            }
+            Operator::Session { partition, time, gap, max_sessions, output } => {
+                let sessions = timed::Sessions { partition, time: *time, gap: *gap, max_sessions: *max_sessions };
+                let input = self.input(node, 0)?;
+                sessions.evaluate(&input, output, node.schema.clone(), &mut self.errors)
+            }
+            Operator::Emit { policy } => timed::emit(self.input(node, 0)?, *policy, &node.properties.time_sources, self.info),
+            Operator::TemporalFilter { from, until, output } => {
+                let input = self.input(node, 0)?;
+                timed::temporal_filter(&input, [*from, *until], *output, node.schema.clone(), self.info.now)
+            }
+            Operator::IntervalJoin { .. } => {
+                let (left, right) = (self.input(node, 0)?, self.input(node, 1)?);
+                join::interval_join(&node.operator, &left, &right, node.schema.clone(), &mut self.errors)
+            }
+            Operator::AsOfJoin { .. } => {
+                join::as_of_join(&node.operator, &self.input(node, 0)?, &self.input(node, 1)?, node.schema.clone())
             }
         }
     }

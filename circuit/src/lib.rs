@@ -41,9 +41,11 @@ pub mod interpreter;
 mod map_filter;
 mod node;
 mod properties;
+mod retention;
+pub mod time;
 mod validate;
 
-pub use builder::{Built, CircuitBuilder};
+pub use builder::{Built, CircuitBuilder, TimeMatch};
 pub use error::CircuitError;
 pub use errors::{
     ErrorRows, EvalError, RowErrors, aggregate_label, aggregate_text, error_schema, operator_label, render_row, render_values,
@@ -53,7 +55,10 @@ pub use expr::{BinaryOp, Expr};
 pub use fingerprint::fingerprint;
 pub use map_filter::map_filter;
 pub use node::{
-    AggregateCall, AggregateFunction, Circuit, CircuitRef, JoinKey, JoinKind, Node, NodeId, Operator, Properties, SortKey,
+    AggregateCall, AggregateFunction, AsOfComparison, Circuit, CircuitRef, EmitPolicy, IntervalJoinKind, JoinKey, JoinKind, Node,
+    NodeId, Operator, Properties, SessionOutput, SortKey, TemporalOutput, Ticks,
 };
 pub use properties::derive_properties;
+pub use retention::{Retention, retention};
+pub use time::{Closing, EpochInfo, EventTime, TimeSource, Window};
 pub use validate::validate;

@@ -6,6 +6,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use deltic_zset::ZBatch;
 
 use crate::Expr;
+use crate::time::{Closing, EventTime, TimeSource, Window};
 
 /// The position of a node in its circuit. Inputs have smaller ids than the nodes that read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +41,12 @@ pub struct Properties {
     pub unique_keys: Vec<Vec<usize>>,
     /// No row is ever retracted: every delta has positive weights only.
     pub append_only: bool,
+    /// The sources with event time that the rows depend on, each once, by name. Their least watermark is that of the node.
+    pub time_sources: Vec<TimeSource>,
+    /// Columns below which nothing changes any more.
+    pub event_times: Vec<EventTime>,
+    /// Columns that say when a row's window closes, those of the last window first.
+    pub closings: Vec<Closing>,
 }
 
 /// What a node computes. Each variant has a builder in `deltic-operators` and a meaning in the interpreter.
@@ -105,6 +112,150 @@ pub enum Operator {
         /// Append the 1-based position in the partition as a last column (type: that of the schema's last field). Copies are then rows of their own.
         with_row_number: bool,
     },
+    /// Each row once per window of fixed size that holds its time, with the columns `window_start` and `window_end` appended
+    /// ([`crate::time::bound_type`]). A row with NULL time is in no window; one with a bound out of range goes to the errors. Stateless.
+    TimeWindow {
+        /// The time column ([`crate::time::is_event_time`]).
+        time: usize,
+        /// The windows.
+        window: Window,
+    },
+    /// Sessions: two rows of a partition are in one session iff a chain of rows of that partition links them with steps of at most `gap`.
+    /// `window_start` is the least time of a session, `window_end` the greatest plus `gap`. A row with NULL time is in no session; one whose time plus `gap` is
+    /// out of range goes to the errors.
+    Session {
+        /// Partition columns; NULLs are a partition.
+        partition: Vec<usize>,
+        /// The time column.
+        time: usize,
+        /// The longest step within a session; positive.
+        gap: i64,
+        /// A partition with more sessions has none, and an error row.
+        max_sessions: Option<u64>,
+        /// What is shown of each session.
+        output: SessionOutput,
+    },
+    /// The rows that the clause EMIT of a view shows.
+    Emit {
+        /// Which, and when.
+        policy: EmitPolicy,
+    },
+    /// Rows by the time of the epoch: a row is *in* iff `from <= now` and `now < until`, where a given column is not NULL.
+    TemporalFilter {
+        /// Column with the first instant at which the row is in (a timestamp); `None`: since ever.
+        from: Option<usize>,
+        /// Column with the first instant at which it is not in any more; `None`: for ever.
+        until: Option<usize>,
+        /// What happens to rows that are not in.
+        output: TemporalOutput,
+    },
+    /// Rows of the left input beside the rows of the right one with equal keys and a time in `left time + lower ..= left time + upper`. A NULL time
+    /// matches nothing.
+    IntervalJoin {
+        /// What happens to rows without a match, and what is shown.
+        kind: IntervalJoinKind,
+        /// Equality conditions; there may be none.
+        keys: Vec<JoinKey>,
+        /// Time column of the left input.
+        left_time: usize,
+        /// Time column of the right input, of the same type.
+        right_time: usize,
+        /// The least `right time - left time`.
+        lower: i64,
+        /// The greatest `right time - left time`.
+        upper: i64,
+        /// A further condition over the columns left + right, as in [`Operator::Join`].
+        residual: Option<Expr>,
+    },
+    /// Each row of the left input beside the *one* row of the right input with equal keys whose time is nearest among those that satisfy the
+    /// comparison; of several with that time, the first in the order of all right columns (ascending, NULLs last). A NULL time matches nothing.
+    AsOfJoin {
+        /// `Inner` or `Left`.
+        kind: JoinKind,
+        /// Equality conditions; there may be none.
+        keys: Vec<JoinKey>,
+        /// Time column of the left input.
+        left_time: usize,
+        /// Time column of the right input, of the same type.
+        right_time: usize,
+        /// `left time .. right time`.
+        comparison: AsOfComparison,
+    },
+}
+
+/// What a [`Operator::Session`] shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionOutput {
+    /// The input's rows, with `window_start` and `window_end` appended.
+    Rows,
+    /// One row per session: the partition columns, `window_start`, `window_end`, then one column per call. No call is DISTINCT. A call that
+    /// fails removes the session and makes an error row, as in [`Operator::Aggregate`] grouped by these columns.
+    Aggregates(Vec<AggregateCall>),
+}
+
+/// What a view shows of its relation, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EmitPolicy {
+    /// The rows whose window is closed at the watermark.
+    OnWindowClose(Closing),
+    /// The rows whose window is closed at the bound (the watermark less the allowed lateness): they never change.
+    Final(Closing),
+    /// The relation as it was at the last tick. An epoch is a tick if a multiple of `interval` lies after the time of the last tick and not after its
+    /// own; the first epoch is one. Without a watermark there is no tick.
+    Every {
+        /// Microseconds, or the unit of the event time.
+        interval: i64,
+        /// By which time.
+        ticks: Ticks,
+    },
+}
+
+/// The time that [`EmitPolicy::Every`] goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ticks {
+    /// The time of the epoch.
+    Clock,
+    /// The watermark.
+    Watermark,
+}
+
+/// What a [`Operator::TemporalFilter`] does with rows that are not in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TemporalOutput {
+    /// They are left out; the columns are those of the input.
+    Keep,
+    /// All rows are there, with a BOOLEAN column appended that says whether they are in; NULL if a given column is.
+    Flag,
+}
+
+/// What a [`Operator::IntervalJoin`] does with rows that have (no) match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IntervalJoinKind {
+    /// Pairs only.
+    Inner,
+    /// And left rows without a match beside NULLs.
+    Left,
+    /// And right rows without a match beside NULLs.
+    Right,
+    /// And both.
+    Full,
+    /// Left rows that have a match, once per copy.
+    Semi,
+    /// Left rows that have none.
+    Anti,
+}
+
+/// The comparison of a [`Operator::AsOfJoin`]: left time, operator, right time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AsOfComparison {
+    /// `>=`: the latest right row that is not after the left one.
+    GreaterOrEqual,
+    /// `>`
+    Greater,
+    /// `<=`: the earliest right row that is not before the left one.
+    LessOrEqual,
+    /// `<`
+    Less,
 }
 
 /// What a join does with rows that have no match.
@@ -180,6 +331,21 @@ impl Circuit {
     /// The columns of the result.
     pub fn schema(&self) -> &SchemaRef {
         &self.nodes[self.output.0].schema
+    }
+
+    /// Whether the output may change without any change of a source, because time passes.
+    pub fn is_timed(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node.operator, Operator::Emit { .. } | Operator::TemporalFilter { .. }))
+    }
+
+    /// Whether the output depends on the time of the epoch.
+    pub fn reads_clock(&self) -> bool {
+        self.nodes.iter().any(|node| {
+            matches!(
+                node.operator,
+                Operator::TemporalFilter { .. } | Operator::Emit { policy: EmitPolicy::Every { ticks: Ticks::Clock, .. } }
+            )
+        })
     }
 
     /// The relations that the circuit reads, each once, in order of first use.

@@ -3,7 +3,11 @@
 //! A unique key is a promise about every consolidated state of the edge at the end of an epoch, not about each delta. The rules are sound and not
 //! complete: a missing key costs speed (a `Distinct` that was not needed), a wrong one costs the result.
 
+mod times;
+
 use arrow::datatypes::SchemaRef;
+
+pub(crate) use times::{slack, tied_slack};
 
 use crate::{Expr, JoinKind, Node, Operator, Properties};
 
@@ -41,8 +45,21 @@ pub fn derive_properties(operator: &Operator, inputs: &[&Node], schema: &SchemaR
             }
             keys
         }
+        Operator::TimeWindow { .. }
+        | Operator::Session { .. }
+        | Operator::Emit { .. }
+        | Operator::TemporalFilter { .. }
+        | Operator::IntervalJoin { .. }
+        | Operator::AsOfJoin { .. } => times::unique_keys(operator, inputs, schema.fields().len()),
     };
-    Properties { unique_keys: minimal(unique_keys), append_only }
+    let width = schema.fields().len();
+    Properties {
+        unique_keys: minimal(unique_keys),
+        append_only,
+        time_sources: times::time_sources(inputs),
+        event_times: times::event_times(operator, inputs, width),
+        closings: times::closings(operator, inputs, width),
+    }
 }
 
 fn append_only(operator: &Operator, inputs: &[&Node]) -> bool {
@@ -55,6 +72,7 @@ fn append_only(operator: &Operator, inputs: &[&Node]) -> bool {
         Operator::TopK { limit: None, offset: 0, with_row_number: false, .. } => all_inputs,
         Operator::Aggregate { group, aggregates } => aggregates.is_empty() && !group.is_empty() && all_inputs,
         Operator::Source { .. } | Operator::Negate | Operator::TopK { .. } => false,
+        _ => times::append_only(operator, inputs),
     }
 }
 

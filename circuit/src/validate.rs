@@ -4,6 +4,7 @@
 //! defined for: the `unsupported` errors of evaluation cannot occur in it, and every column of an edge has the type that its schema says.
 
 mod expression;
+mod timed;
 
 use arrow::datatypes::{DataType, Schema};
 use deltic_zset::types;
@@ -41,7 +42,7 @@ fn ensure(condition: bool, problem: impl FnOnce() -> String) -> Check {
 pub(crate) fn validate_node(operator: &Operator, inputs: &[&Node], schema: &Schema) -> Check {
     let arity = match operator {
         Operator::Source { .. } | Operator::Constant { .. } => 0..=0,
-        Operator::Join { .. } => 2..=2,
+        Operator::Join { .. } | Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. } => 2..=2,
         Operator::Union => 1..=usize::MAX,
         _ => 1..=1,
     };
@@ -75,6 +76,7 @@ pub(crate) fn validate_node(operator: &Operator, inputs: &[&Node], schema: &Sche
             }
             same_types(&expected, schema)
         }
+        timed => timed::check(timed, inputs, schema),
     }
 }
 
@@ -127,7 +129,12 @@ fn join(kind: JoinKind, keys: &[JoinKey], residual: Option<&Expr>, left: &Node, 
 
 fn aggregate(group: &[usize], aggregates: &[AggregateCall], input: &Node, schema: &Schema) -> Check {
     in_range(group, input)?;
-    let mut expected: Vec<DataType> = group.iter().map(|&column| input.schema.field(column).data_type().clone()).collect();
+    aggregate_calls(aggregates, input)?;
+    let groups = group.iter().map(|&column| input.schema.field(column).data_type().clone());
+    same_types(&groups.chain(aggregates.iter().map(|call| call.data_type.clone())).collect::<Vec<_>>(), schema)
+}
+
+fn aggregate_calls(aggregates: &[AggregateCall], input: &Node) -> Check {
     for call in aggregates {
         in_range(&call.argument.into_iter().chain(call.filter).collect::<Vec<_>>(), input)?;
         let column = |index: usize| input.schema.field(index).data_type();
@@ -139,9 +146,8 @@ fn aggregate(group: &[usize], aggregates: &[AggregateCall], input: &Node, schema
         ensure(!(call.argument.is_none() && call.distinct), || format!("{text} has no argument to be distinct"))?;
         let natural = aggregate_type(call.function, argument).ok_or_else(|| format!("{text} is not defined for {argument:?}"))?;
         ensure(is_result_type(call, argument, &natural), || format!("{text} yields {natural}, not {}", call.data_type))?;
-        expected.push(call.data_type.clone());
     }
-    same_types(&expected, schema)
+    Ok(())
 }
 
 /// Whether the call may have its declared type: the frontend may choose another width of an integer, float or decimal.

@@ -285,7 +285,8 @@ fn table_relation(create: &CreateTable) -> Result<Relation, SqlError> {
         fields.push(Field::new(&column.name.value, data_type, !column.not_null && !in_key));
         defaults.push(default);
     }
-    let properties = Properties { unique_keys: primary_key.iter().cloned().collect(), append_only: create.stream };
+    let properties =
+        Properties { unique_keys: primary_key.iter().cloned().collect(), append_only: create.stream, ..Properties::default() };
     let schema = Arc::new(Schema::new(fields));
     let (event_time, overflow) = event_time(create, &schema)?;
     Ok(Relation {

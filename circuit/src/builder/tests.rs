@@ -16,7 +16,7 @@ fn schema() -> SchemaRef {
 }
 
 fn keyed(builder: &mut CircuitBuilder, name: &str) -> NodeId {
-    builder.source(name, schema(), Properties { unique_keys: vec![vec![0]], append_only: false })
+    builder.source(name, schema(), Properties { unique_keys: vec![vec![0]], append_only: false, ..Properties::default() })
 }
 
 fn id() -> Expr {

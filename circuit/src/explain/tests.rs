@@ -13,7 +13,7 @@ use crate::{BinaryOp, Circuit, CircuitBuilder, Expr, JoinKey, JoinKind, Properti
 fn circuit() -> Circuit {
     let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("v", DataType::Int64, true)]));
     let mut builder = CircuitBuilder::new();
-    let t = builder.source("t", schema, Properties { unique_keys: vec![vec![0]], append_only: true });
+    let t = builder.source("t", schema, Properties { unique_keys: vec![vec![0]], append_only: true, ..Properties::default() });
     let filtered = builder.filter(t, vec![Expr::binary(BinaryOp::Greater, builder.column(t, 1), Expr::literal(3i64))]).unwrap();
     let keys = vec![JoinKey { left: 0, right: 1, null_safe: false }];
     let joined = builder.join(filtered, t, JoinKind::Inner, keys, None).unwrap();

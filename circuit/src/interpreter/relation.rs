@@ -86,14 +86,25 @@ impl Relation {
         self.rows.values().map(|(row, weight)| (row, *weight))
     }
 
-    /// One row of this relation as a batch.
-    pub(super) fn one_row(schema: SchemaRef, row: Row) -> Result<ZBatch, CircuitError> {
+    /// One row as a relation.
+    pub(super) fn single(schema: SchemaRef, row: Row) -> Result<Relation, CircuitError> {
         let mut relation = Relation::new(schema);
         relation.add(row, 1)?;
-        relation.to_batch()
+        Ok(relation)
+    }
+
+    /// One row as a batch.
+    pub(super) fn one_row(schema: SchemaRef, row: Row) -> Result<ZBatch, CircuitError> {
+        Relation::single(schema, row)?.to_batch()
+    }
+
+    /// The same rows under a schema with the same types.
+    pub(super) fn with_schema(self, schema: SchemaRef) -> Relation {
+        Relation { schema, ..self }
     }
 }
 
-fn no_array(error: datafusion_common::DataFusionError) -> CircuitError {
+/// Values that make no array: an interpreter's mistake, told as an error.
+pub(super) fn no_array(error: datafusion_common::DataFusionError) -> CircuitError {
     CircuitError::Arrow(arrow::error::ArrowError::ComputeError(error.to_string()))
 }

@@ -56,6 +56,11 @@ fn cast_failed(error: datafusion_common::DataFusionError) -> CircuitError {
     CircuitError::Arrow(arrow::error::ArrowError::ComputeError(error.to_string()))
 }
 
+/// All columns ascending, NULLs last.
+pub(super) fn compare_rows(left: &Row, right: &Row) -> Ordering {
+    compare(left, right, &[])
+}
+
 /// The order keys, then every column ascending with NULLs last.
 fn compare(left: &Row, right: &Row, order: &[SortKey]) -> Ordering {
     let rest = (0..left.len()).map(|column| SortKey { column, descending: false, nulls_first: false });

@@ -61,6 +61,7 @@ impl Site<'_> {
                 Box::new(Aggregate::try_new(group, aggregates, input(0), schema, owns_global)?)
             }
             Operator::TopK { .. } => Box::new(TopK::try_new(node, &input(0).schema)?),
+            timed => unreachable!("no plan has {timed:?} so far"),
         })
     }
 
@@ -92,5 +93,7 @@ pub(super) fn can_fail(operator: &Operator) -> bool {
         Operator::Source { .. } | Operator::Constant { .. } | Operator::Union | Operator::Negate | Operator::Index { .. } => {
             false
         }
+        Operator::Emit { .. } | Operator::TemporalFilter { .. } | Operator::AsOfJoin { .. } => false,
+        Operator::TimeWindow { .. } | Operator::Session { .. } | Operator::IntervalJoin { .. } => true,
     }
 }

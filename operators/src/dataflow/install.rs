@@ -322,9 +322,9 @@ impl<'a, 'scope> Wiring<'a, 'scope> {
         let node = &circuit.nodes[id];
         let mut partitionings = Vec::with_capacity(node.inputs.len());
         let mut inlets = Vec::with_capacity(node.inputs.len());
-        for input in &node.inputs {
+        for (port, input) in node.inputs.iter().enumerate() {
             let lies = &self.partitionings[input.0];
-            let exchange = partitioning::exchange(circuit, node, lies).filter(|_| self.scope.peers() > 1);
+            let exchange = partitioning::exchange(circuit, node, port, lies).filter(|_| self.scope.peers() > 1);
             partitionings.push(partitioning::after_exchange(lies, exchange.as_deref()));
             let rows = self.outlets[input.0].as_ref().expect("inputs come before their readers").rows.clone();
             inlets.push(Inlet { rows, exchange });

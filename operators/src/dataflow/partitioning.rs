@@ -5,7 +5,7 @@
 //! placement by *some* of these columns is enough; the two sides of a join must be placed by the same function, so there it is exactly the
 //! key columns, in order.
 
-use deltic_circuit::{Circuit, Expr, JoinKind, Node, Operator};
+use deltic_circuit::{Circuit, Expr, IntervalJoinKind, JoinKey, JoinKind, Node, Operator, SessionOutput};
 
 /// Column lists by any of which the rows are placed; none if nothing is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,12 +31,16 @@ impl Partitioning {
     }
 }
 
-/// The columns by which the input of `node` must be exchanged, given how it lies; `None` if it may stay.
-pub(super) fn exchange(circuit: &Circuit, node: &Node, input: &Partitioning) -> Option<Vec<usize>> {
+/// The columns by which the input at `port` of `node` must be exchanged, given how it lies; `None` if it may stay.
+pub(super) fn exchange(circuit: &Circuit, node: &Node, port: usize, input: &Partitioning) -> Option<Vec<usize>> {
     let (wanted, exactly) = match &node.operator {
         Operator::Index { key } => (key.clone(), true),
         Operator::Aggregate { group, .. } => (group.clone(), false),
-        Operator::TopK { partition, .. } => (partition.clone(), false),
+        Operator::TopK { partition, .. } | Operator::Session { partition, .. } => (partition.clone(), false),
+        Operator::IntervalJoin { keys, .. } | Operator::AsOfJoin { keys, .. } => {
+            let side = |key: &JoinKey| if port == 0 { key.left } else { key.right };
+            (keys.iter().map(side).collect(), true)
+        }
         Operator::Distinct => ((0..circuit.node(node.inputs[0]).schema.fields().len()).collect(), false),
         _ => return None,
     };
@@ -63,20 +67,37 @@ pub(super) fn of_output(circuit: &Circuit, node: &Node, inputs: &[Partitioning])
         Operator::Aggregate { group, .. } => {
             inputs[0].moved(|column| group.iter().position(|&group_column| group_column == column))
         }
-        Operator::Join { kind, keys, .. } => {
-            let left_width = circuit.node(node.inputs[0]).schema.fields().len();
-            let left: Vec<usize> = keys.iter().map(|key| key.left).collect();
-            let right: Vec<usize> = keys.iter().map(|key| left_width + key.right).collect();
-            // A row without a match has NULLs on the other side, and lies where its own key says.
-            match kind {
-                JoinKind::Inner => Partitioning(vec![left, right]),
-                JoinKind::Left => Partitioning::by(&left),
-                JoinKind::Right => Partitioning::by(&right),
-                JoinKind::Full if keys.is_empty() => Partitioning::by(&[]),
-                JoinKind::Full => Partitioning::default(),
-            }
+        Operator::Join { kind, keys, .. } => of_join(circuit, node, *kind, keys),
+        Operator::TimeWindow { .. } | Operator::Emit { .. } | Operator::TemporalFilter { .. } => inputs[0].clone(),
+        Operator::Session { output: SessionOutput::Rows, .. } => inputs[0].clone(),
+        Operator::Session { partition, output: SessionOutput::Aggregates(_), .. } => {
+            inputs[0].moved(|column| partition.iter().position(|&key| key == column))
         }
+        Operator::IntervalJoin { kind, keys, .. } => {
+            let kind = match kind {
+                IntervalJoinKind::Inner => JoinKind::Inner,
+                IntervalJoinKind::Left | IntervalJoinKind::Semi | IntervalJoinKind::Anti => JoinKind::Left,
+                IntervalJoinKind::Right => JoinKind::Right,
+                IntervalJoinKind::Full => JoinKind::Full,
+            };
+            of_join(circuit, node, kind, keys)
+        }
+        Operator::AsOfJoin { kind, keys, .. } => of_join(circuit, node, *kind, keys),
         Operator::Source { .. } | Operator::Constant { .. } => Partitioning::default(),
+    }
+}
+
+/// How pairs lie: as the keys of either side. A row without a match has NULLs on the other side, and lies where its own key says.
+fn of_join(circuit: &Circuit, node: &Node, kind: JoinKind, keys: &[JoinKey]) -> Partitioning {
+    let left_width = circuit.node(node.inputs[0]).schema.fields().len();
+    let left: Vec<usize> = keys.iter().map(|key| key.left).collect();
+    let right: Vec<usize> = keys.iter().map(|key| left_width + key.right).collect();
+    match kind {
+        JoinKind::Inner => Partitioning(vec![left, right]),
+        JoinKind::Left => Partitioning::by(&left),
+        JoinKind::Right => Partitioning::by(&right),
+        JoinKind::Full if keys.is_empty() => Partitioning::by(&[]),
+        JoinKind::Full => Partitioning::default(),
     }
 }
 
