@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use deltic_circuit::{Circuit, CircuitRef, Expr, Properties, SortKey};
+use deltic_circuit::{Circuit, CircuitRef, EventTime, Expr, Properties, SortKey};
 use sqlparser::ast;
 
 use crate::error::{Code, Position};
@@ -285,10 +285,15 @@ fn table_relation(create: &CreateTable) -> Result<Relation, SqlError> {
         fields.push(Field::new(&column.name.value, data_type, !column.not_null && !in_key));
         defaults.push(default);
     }
-    let properties =
-        Properties { unique_keys: primary_key.iter().cloned().collect(), append_only: create.stream, ..Properties::default() };
     let schema = Arc::new(Schema::new(fields));
     let (event_time, overflow) = event_time(create, &schema)?;
+    let properties = Properties {
+        unique_keys: primary_key.iter().cloned().collect(),
+        append_only: create.stream,
+        time_sources: event_time.iter().map(|time| time.source(&create.name.value)).collect(),
+        event_times: event_time.iter().map(|time| EventTime { column: time.column, slack: 0 }).collect(),
+        closings: vec![],
+    };
     Ok(Relation {
         name: create.name.value.clone(),
         kind: if create.stream { RelationKind::Stream } else { RelationKind::Table },

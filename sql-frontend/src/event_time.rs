@@ -6,6 +6,7 @@
 use std::fmt;
 
 use arrow::datatypes::{DataType, Schema};
+use deltic_circuit::TimeSource;
 
 /// What follows a source's name in that of its relation of late rows.
 pub(crate) const LATE_SUFFIX: &str = "$late";
@@ -95,6 +96,12 @@ impl OverflowPolicy {
 }
 
 impl EventTimeDefinition {
+    /// The source `relation` as circuits know it.
+    pub(crate) fn source(&self, relation: &str) -> TimeSource {
+        let lateness = (self.late_policy != LatePolicy::Accept).then_some(self.allowed_lateness);
+        TimeSource { relation: relation.into(), lateness }
+    }
+
     /// The clause over the columns of `schema`, as SQL: `WATERMARK FOR ts AS ts - INTERVAL '5 seconds'`. The options are not part of it.
     pub fn clause<'a>(&'a self, schema: &'a Schema) -> impl fmt::Display + 'a {
         Clause { definition: self, schema }
