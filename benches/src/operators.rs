@@ -87,7 +87,14 @@ impl Loop {
         let mut registry = Registry::default();
         let rows = Rc::new(Cell::new(0));
         let counter = rows.clone();
-        let installed = Install { view: "bench", circuit, since: 0, hydrate: HashMap::new(), hydrate_errors: HashMap::new() };
+        let installed = Install {
+            view: "bench",
+            circuit,
+            since: 0,
+            info: Arc::default(),
+            hydrate: HashMap::new(),
+            hydrate_errors: HashMap::new(),
+        };
         let dataflow = install(
             &mut worker,
             &mut registry,

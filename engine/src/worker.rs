@@ -241,7 +241,8 @@ impl<'a> Shift<'a> {
                 }
             })
         };
-        let install_view = Install { view: &view, circuit: &circuit, since, hydrate: rows, hydrate_errors: errors };
+        let install_view =
+            Install { view: &view, circuit: &circuit, since, info: Arc::default(), hydrate: rows, hydrate_errors: errors };
         let dataflow = install(self.worker, &mut self.registry, install_view, sink);
         self.dataflows.push((view, dataflow));
         self.index_readers();

@@ -23,12 +23,12 @@ pub(crate) use debug::checked;
 mod debug {
     use std::collections::HashMap;
 
-    use deltic_circuit::{Operator, error_schema, operator_label, render_row};
+    use deltic_circuit::{EpochInfo, Operator, error_schema, operator_label, render_row};
     use deltic_zset::ZBatch;
     use deltic_zset::hash::hash_columns;
 
     use super::{EpochOperator, Node, SchemaRef};
-    use crate::{Output, StateSize};
+    use crate::{Output, StateSize, WindowMetrics};
 
     /// The most rows of an integral that are kept for the check of its sign.
     const TRACKED_ROWS: usize = 10_000;
@@ -106,6 +106,10 @@ mod debug {
             self.operator.push(port, batch);
         }
 
+        fn observe(&mut self, info: &EpochInfo) {
+            self.operator.observe(info);
+        }
+
         fn close(&mut self, epoch: u64) -> Output {
             let in_order = self.stateless || self.closed.is_none_or(|closed| closed < epoch);
             assert!(in_order, "{}: epoch {epoch} is closed after {:?}", self.label, self.closed);
@@ -124,6 +128,10 @@ mod debug {
 
         fn state_size(&self) -> StateSize {
             self.operator.state_size()
+        }
+
+        fn metrics(&self) -> WindowMetrics {
+            self.operator.metrics()
         }
     }
 }

@@ -3,10 +3,13 @@
 //! Timely delivers batches of several epochs in any order and says, by frontiers, which epochs will get no more. The driver keeps the batches
 //! by epoch with the capability to answer, and closes the epochs in order as the frontiers of all inputs pass them. The epoch of
 //! the installation is closed even if it brings no rows, since an aggregate without groups has a row over no input: the driver holds the
-//! capability for it from the start. No other epoch without rows is closed.
+//! capability for it from the start. Other epochs without rows are closed only for operators that time matters to ([`Cadence::EveryEpoch`]).
 //!
 //! An operator without state has no reason to wait for the frontier, which with several workers costs a round of messages: it is closed
 //! after each batch ([`Cadence::AtOnce`]).
+
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -23,7 +26,7 @@ use timely::dataflow::operators::{Capability, InputCapability};
 use timely::progress::frontier::MutableAntichain;
 
 use crate::container::{Delta, DeltaStream, Outlet};
-use crate::dataflow::{ENDED, Publication};
+use crate::dataflow::{ENDED, Publication, TimesReader};
 use crate::exchange::HashDistributor;
 use crate::{EpochOperator, Output};
 
@@ -35,6 +38,9 @@ pub(crate) type SharedOperator = Rc<RefCell<Box<dyn EpochOperator>>>;
 pub(crate) enum Cadence {
     /// When all rows of the epoch are in.
     AtFrontier,
+    /// When all rows of the epoch are in, and in every epoch that the worker knows the time of, rows or not: for operators that depend on time, or
+    /// drop state as it passes.
+    EveryEpoch,
     /// After each batch, so possibly several times per epoch: for operators without state.
     AtOnce,
 }
@@ -57,6 +63,8 @@ pub(crate) struct Driven {
     pub(crate) cadence: Cadence,
     /// The epoch of the installation.
     pub(crate) since: u64,
+    /// What the epochs know beside their rows, for [`Cadence::EveryEpoch`].
+    pub(crate) times: Option<TimesReader>,
     /// Where followers hear of the output.
     pub(crate) publication: Publication,
 }
@@ -69,7 +77,7 @@ pub(crate) fn drive<'scope>(scope: Scope<'scope, u64>, driven: Driven, inlets: V
     let (errors_output, errors) = builder.new_output::<Delta>();
     let mut outputs = [OutputBuilder::from(rows_output), OutputBuilder::from(errors_output)];
     builder.build(move |capabilities| {
-        let mut driver = Driver { driven, open: BTreeMap::new() };
+        let mut driver = Driver { driven, open: BTreeMap::new(), held: None };
         driver.open_first(&capabilities);
         drop(capabilities);
         move |frontiers| {
@@ -133,14 +141,20 @@ struct OpenEpoch {
 struct Driver {
     driven: Driven,
     open: BTreeMap<u64, OpenEpoch>,
+    /// The capability to answer in epochs without rows, if there can be any.
+    held: Option<[Capability<u64>; 2]>,
 }
 
 impl Driver {
     fn open_first(&mut self, capabilities: &[Capability<u64>]) {
-        if let (Cadence::AtFrontier, [rows, errors]) = (self.driven.cadence, capabilities) {
-            let since = self.driven.since;
-            let capabilities = [rows.delayed(&since), errors.delayed(&since)];
-            self.open.insert(since, OpenEpoch { capabilities, batches: Vec::new() });
+        let since = self.driven.since;
+        let [rows, errors] = capabilities else { return };
+        let at_since = || [rows.delayed(&since), errors.delayed(&since)];
+        if self.driven.cadence != Cadence::AtOnce {
+            self.open.insert(since, OpenEpoch { capabilities: at_since(), batches: Vec::new() });
+        }
+        if self.driven.cadence == Cadence::EveryEpoch {
+            self.held = Some(at_since());
         }
     }
 
@@ -150,20 +164,56 @@ impl Driver {
     }
 
     fn close_until(&mut self, frontier: u64, mut emit: impl FnMut([&Capability<u64>; 2], Output)) {
-        while let Some(entry) = self.open.first_entry() {
-            let epoch = *entry.key();
-            if self.driven.cadence == Cadence::AtFrontier && epoch >= frontier {
-                break;
-            }
-            let OpenEpoch { capabilities: [rows, errors], batches } = entry.remove();
+        while let Some(epoch) = self.next_epoch(frontier) {
+            let Some(OpenEpoch { capabilities: [rows, errors], batches }) = self.enter(epoch) else { break };
             let operator = &mut *self.driven.operator.borrow_mut();
             for (port, batch) in batches {
                 operator.push(port, batch);
+            }
+            if let Some(times) = &mut self.driven.times {
+                operator.observe(times.enter(epoch));
             }
             let output = operator.close(epoch);
             self.driven.publication.publish(epoch, &output);
             emit([&rows, &errors], output);
         }
+        self.downgrade(frontier);
         self.driven.publication.advance_to(frontier);
+    }
+
+    /// The epoch that is closed next, if all its rows are in.
+    fn next_epoch(&self, frontier: u64) -> Option<u64> {
+        let with_rows = self.open.first_key_value().map(|(epoch, _)| *epoch);
+        match self.driven.cadence {
+            Cadence::AtOnce => with_rows,
+            Cadence::AtFrontier => with_rows.filter(|epoch| *epoch < frontier),
+            Cadence::EveryEpoch => {
+                let with_time = self.driven.times.as_ref().and_then(TimesReader::next);
+                with_rows.into_iter().chain(with_time).min().filter(|epoch| *epoch < frontier)
+            }
+        }
+    }
+
+    /// What came for `epoch`, and the capability to answer.
+    fn enter(&mut self, epoch: u64) -> Option<OpenEpoch> {
+        self.open.remove(&epoch).or_else(|| {
+            let capabilities = self.held.as_ref()?.each_ref().map(|held| held.delayed(&epoch));
+            Some(OpenEpoch { capabilities, batches: Vec::new() })
+        })
+    }
+
+    /// Gives up the epochs before `frontier`.
+    fn downgrade(&mut self, frontier: u64) {
+        if frontier == ENDED {
+            self.held = None;
+        }
+        for held in self.held.iter_mut().flatten() {
+            if *held.time() < frontier {
+                held.downgrade(&frontier);
+            }
+        }
+        if let Some(times) = &mut self.driven.times {
+            times.pass(frontier);
+        }
     }
 }

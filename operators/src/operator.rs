@@ -10,6 +10,7 @@
 //! the sum of the outputs up to an epoch equals the interpreter's answer for the sum of the inputs up to it, rows and
 //! errors alike.
 
+use deltic_circuit::EpochInfo;
 use deltic_zset::ZBatch;
 
 /// What an operator emits when an epoch closes: the delta of its rows and the delta of its errors.
@@ -53,6 +54,45 @@ impl StateSize {
     }
 }
 
+/// What has happened to the windows of an operator since it was installed. Sums of several operators, or workers, mean the same.
+///
+/// A row is *late* here if it is accepted, and changes a window that has already been shown as closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindowMetrics {
+    /// Copies of rows that were shown because their window closed.
+    pub initial_firings: u64,
+    /// Windows whose rows were corrected after they were shown as closed, counted once per epoch that does so.
+    pub late_firings: u64,
+    /// Changed copies of rows in those corrections, removed and added ones.
+    pub records_in_late_firing: u64,
+    /// Windows that were corrected at least once. A window counts again if all corrections of it are long past and forgotten.
+    pub windows_with_late_data: u64,
+    /// Copies of rows that came after their window was shown for good, and were left out. None, while sources refuse late rows.
+    pub data_dropped_after_grace: u64,
+    /// How often sessions became one.
+    pub session_merges: u64,
+    /// How often a session fell apart.
+    pub session_splits: u64,
+    /// Copies of rows that were shown and then taken back.
+    pub retractions_emitted: u64,
+}
+
+impl WindowMetrics {
+    /// The sums of two.
+    pub fn plus(self, other: WindowMetrics) -> WindowMetrics {
+        WindowMetrics {
+            initial_firings: self.initial_firings + other.initial_firings,
+            late_firings: self.late_firings + other.late_firings,
+            records_in_late_firing: self.records_in_late_firing + other.records_in_late_firing,
+            windows_with_late_data: self.windows_with_late_data + other.windows_with_late_data,
+            data_dropped_after_grace: self.data_dropped_after_grace + other.data_dropped_after_grace,
+            session_merges: self.session_merges + other.session_merges,
+            session_splits: self.session_splits + other.session_splits,
+            retractions_emitted: self.retractions_emitted + other.retractions_emitted,
+        }
+    }
+}
+
 /// An operator of a circuit on one worker.
 ///
 /// Nothing that the rows contain makes an operator panic: what cannot be computed becomes an error row, and it is
@@ -60,6 +100,12 @@ impl StateSize {
 pub trait EpochOperator: 'static {
     /// Takes rows of the open epoch that arrived at input `port`.
     fn push(&mut self, port: usize, batch: ZBatch);
+
+    /// Takes the time and the watermarks of the epoch that is closed next. Only operators that depend on time, or whose state ends
+    /// ([`deltic_circuit::retention`]), are told: before each `close`, and they are closed in every epoch, rows or not.
+    fn observe(&mut self, info: &EpochInfo) {
+        let _ = info;
+    }
 
     /// All rows of `epoch` are in: applies them and emits the delta. The first epoch that is closed is the one that the
     /// operator is installed in; it is closed even if no row came.
@@ -74,5 +120,9 @@ pub trait EpochOperator: 'static {
     /// How much the operator remembers; nothing if it is stateless.
     fn state_size(&self) -> StateSize {
         StateSize::default()
+    }
+    /// What has happened to its windows.
+    fn metrics(&self) -> WindowMetrics {
+        WindowMetrics::default()
     }
 }

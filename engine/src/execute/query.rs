@@ -54,7 +54,7 @@ pub(crate) fn evaluate(database: &Database, transaction: Option<&Transaction>, c
             sources.insert(name, rows);
         }
     }
-    let (rows, errors) = run_once(circuit, sources)?;
+    let (rows, errors) = run_once(circuit, sources, Arc::default())?;
     first_error(&errors)?;
     Ok(rows)
 }

@@ -1,6 +1,6 @@
 //! From a circuit's node to the operator that runs it on one worker.
 
-use deltic_circuit::{Circuit, Expr, Node, Operator};
+use deltic_circuit::{Circuit, EmitPolicy, Expr, Node, NodeId, Operator, Retention, retention};
 use deltic_zset::Result;
 
 use crate::arrange::{Index, SharedArrangement};
@@ -70,17 +70,38 @@ impl Site<'_> {
     }
 }
 
-/// Operators without state answer at once, the others when the epoch is complete.
-pub(super) fn cadence(operator: &Operator) -> Cadence {
-    match operator {
-        Operator::MapFilter { .. } | Operator::Union | Operator::Negate => Cadence::AtOnce,
+/// Operators without state answer at once, the others when the epoch is complete; those that time matters to, in every epoch.
+pub(super) fn cadence(circuit: &Circuit, node: usize) -> Cadence {
+    match &circuit.nodes[node].operator {
+        Operator::MapFilter { .. } | Operator::Union | Operator::Negate | Operator::TimeWindow { .. } => Cadence::AtOnce,
+        Operator::Emit { .. } | Operator::TemporalFilter { .. } => Cadence::EveryEpoch,
+        _ if state_ends(circuit, node) => Cadence::EveryEpoch,
         _ => Cadence::AtFrontier,
     }
 }
 
-/// Whether the state of the operator holds its output, so that a dataflow installed later can start from it.
-pub(super) fn holds_contents(operator: &Operator) -> bool {
-    matches!(operator, Operator::Index { .. } | Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. })
+/// Whether the operator drops state as watermarks pass.
+fn state_ends(circuit: &Circuit, node: usize) -> bool {
+    retention(circuit, NodeId(node)).iter().any(|retention| matches!(retention, Retention::While { .. }))
+}
+
+/// Whether the state of the operator holds its whole output, so that a dataflow installed later can start from it. Not if some of it has been
+/// dropped: what no later row can change is still part of the output. Nor if it depends on the epoch that it was installed in.
+pub(super) fn holds_contents(circuit: &Circuit, node: usize) -> bool {
+    let operator = &circuit.nodes[node].operator;
+    let holds =
+        matches!(operator, Operator::Index { .. } | Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. });
+    holds && !state_ends(circuit, node) && !is_sampled(circuit, node)
+}
+
+/// Whether the node shows, or depends on, what was there at a tick.
+fn is_sampled(circuit: &Circuit, node: usize) -> bool {
+    let mut sampled: Vec<bool> = Vec::with_capacity(node + 1);
+    for node in &circuit.nodes[..=node] {
+        let samples = matches!(node.operator, Operator::Emit { policy: EmitPolicy::Every { .. } });
+        sampled.push(samples || node.inputs.iter().any(|input| sampled[input.0]));
+    }
+    sampled[node]
 }
 
 /// Whether errors can arise in the operator.

@@ -21,11 +21,12 @@ use super::feed::Feed;
 use super::partitioning::{self, Partitioning};
 use super::registry::{Fragment, Member, Publication, Registry, SharedNode, SharedView, User};
 use super::sink::{Audience, sink};
+use super::times::EpochTimes;
 use super::{Dataflow, Install, Part};
 use crate::Output;
 use crate::arrange::SharedArrangement;
 use crate::container::{DeltaStream, Outlet};
-use crate::driver::{Driven, Inlet, SharedOperator, drive};
+use crate::driver::{Cadence, Driven, Inlet, SharedOperator, drive};
 
 /// Installs a view. `sink` is called with this worker's part of each epoch that has one, in the order of the epochs, the first being
 /// `since` with the contents.
@@ -47,8 +48,9 @@ pub fn install(worker: &mut Worker, registry: &mut Registry, install: Install<'_
     };
     let (publication, complete_before) = (audience.publication.clone(), audience.complete_before.clone());
     let view = install.view.to_owned();
+    let times = registry.times().clone();
     let (fragment, published) = worker.dataflow_named::<u64, _, _>(&view, |scope| {
-        let mut wiring = Wiring::new(scope, install, &plan);
+        let mut wiring = Wiring::new(scope, install, &plan, times);
         wiring.build_nodes();
         wiring.finish(audience, user.id, complete_before)
     });
@@ -72,6 +74,7 @@ fn offer(
         let Some(member) = fragment.members.iter().find(|member| member.node == node) else { continue };
         let shared = SharedNode {
             fragment: fragment.clone(),
+            holds_contents: member.holds_contents,
             operator: member.operator.clone(),
             publication,
             arrangement: member.arrangement.clone(),
@@ -134,6 +137,7 @@ impl Plan {
                 continue;
             }
             let offers = registry.nodes(fingerprints[id]);
+            let whole = || offers.iter().find(|offer| offer.holds_contents);
             origins[id] = match &node.operator {
                 Operator::Source { relation } => match registry.view(relation) {
                     Some(view) if needed[id] => Origin::View(view.clone()),
@@ -141,12 +145,8 @@ impl Plan {
                     None if needed[id] => Origin::Input,
                     None => Origin::Unused,
                 },
-                operator => match offers.first() {
-                    Some(offer) if !needed[id] => Origin::ErrorsOf(offer.clone()),
-                    Some(offer) if holds_contents(operator) => Origin::Follow(offer.clone()),
-                    _ if needed[id] => Origin::Build,
-                    _ => Origin::Unused,
-                },
+                _ if needed[id] => whole().map_or(Origin::Build, |offer| Origin::Follow(offer.clone())),
+                _ => offers.first().map_or(Origin::Unused, |offer| Origin::ErrorsOf(offer.clone())),
             };
             let inputs_needed = matches!(origins[id], Origin::Build);
             for input in &node.inputs {
@@ -170,6 +170,7 @@ struct Wiring<'a, 'scope> {
     scope: Scope<'scope, u64>,
     install: Install<'a>,
     plan: &'a Plan,
+    times: EpochTimes,
     outlets: Vec<Option<Outlet<'scope>>>,
     partitionings: Vec<Partitioning>,
     arrangements: Vec<Option<SharedArrangement>>,
@@ -177,6 +178,8 @@ struct Wiring<'a, 'scope> {
     sources: HashMap<String, Outlet<'scope>>,
     errors: Vec<DeltaStream<'scope>>,
     inputs: Vec<(String, Feed)>,
+    /// An input without rows, for the nodes that are closed in every epoch: it ends only with the dataflow.
+    clock: Option<(Feed, DeltaStream<'scope>)>,
     imports: Vec<Feed>,
     uses: Vec<Rc<Fragment>>,
     members: Vec<Member>,
@@ -184,18 +187,20 @@ struct Wiring<'a, 'scope> {
 }
 
 impl<'a, 'scope> Wiring<'a, 'scope> {
-    fn new(scope: Scope<'scope, u64>, install: Install<'a>, plan: &'a Plan) -> Self {
+    fn new(scope: Scope<'scope, u64>, install: Install<'a>, plan: &'a Plan, times: EpochTimes) -> Self {
         let nodes = install.circuit.nodes.len();
         Wiring {
             scope,
             install,
             plan,
+            times,
             outlets: vec![None; nodes],
             partitionings: vec![Partitioning::default(); nodes],
             arrangements: vec![None; nodes],
             sources: HashMap::new(),
             errors: Vec::new(),
             inputs: Vec::new(),
+            clock: None,
             imports: Vec::new(),
             uses: Vec::new(),
             members: Vec::new(),
@@ -292,19 +297,26 @@ impl<'a, 'scope> Wiring<'a, 'scope> {
     fn build(&mut self, id: usize) -> Outlet<'scope> {
         let circuit = self.install.circuit;
         let node = &circuit.nodes[id];
-        let inlets = self.inlets(id);
+        let mut inlets = self.inlets(id);
+        let cadence = cadence(circuit, id);
+        let since = self.install.since;
+        let times = (cadence == Cadence::EveryEpoch).then(|| {
+            inlets.push(Inlet { rows: self.clock(), exchange: None });
+            self.times.reader(since, self.install.info.clone())
+        });
         if let Operator::Index { key } = &node.operator {
             self.arrangements[id] = Some(SharedArrangement::new(node.schema.clone(), key.clone()));
         }
         let operator = self.operator(id);
         let fails = can_fail(&node.operator);
-        let publication = Publication::new(self.install.since, fails);
+        let publication = Publication::new(since, fails);
         let label = operator_label(&node.operator);
         let driven = Driven {
             name: format!("{label} {id}"),
             operator: operator.clone(),
-            cadence: cadence(&node.operator),
-            since: self.install.since,
+            cadence,
+            since,
+            times,
             publication: publication.clone(),
         };
         let outlet = drive(self.scope, driven, inlets);
@@ -312,8 +324,18 @@ impl<'a, 'scope> Wiring<'a, 'scope> {
             self.errors.push(outlet.errors.clone());
         }
         self.published.push((id, publication, self.partitionings[id].clone()));
-        self.members.push(Member { node: id, label, operator, arrangement: self.arrangements[id].clone() });
+        let (arrangement, holds_contents) = (self.arrangements[id].clone(), holds_contents(circuit, id));
+        self.members.push(Member { node: id, label, operator, arrangement, holds_contents });
         outlet
+    }
+
+    fn clock(&mut self) -> DeltaStream<'scope> {
+        let clock = self.clock.get_or_insert_with(|| {
+            let feed = Feed::new(self.install.since);
+            let rows = feed.source(self.scope, "clock").rows;
+            (feed, rows)
+        });
+        clock.1.clone()
     }
 
     /// The inputs of a node that is built, with an exchange where its rows do not lie as it needs them.
@@ -356,6 +378,7 @@ impl<'a, 'scope> Wiring<'a, 'scope> {
         let fragment = Fragment {
             builder,
             inputs: self.inputs,
+            clock: self.clock.map(|(feed, _)| feed),
             imports: self.imports,
             uses: self.uses,
             members: self.members,

@@ -9,8 +9,8 @@
 //! others leaves the whole of its dataflow running, fed by those who share it, until the last of them goes. Relations that
 //! none of them reads stand still from then on, and what depends on them is shared no more.
 //!
-//! Contract, the engine's part: installations happen while no epoch is in flight and in the same order on all workers, relations are
-//! pushed before the epoch is advanced, and a relation is not dropped while a view that reads it is installed.
+//! Contract, the engine's part: installations happen while no epoch is in flight and in the same order on all workers; what an epoch knows
+//! of time is told ([`EpochTimes::insert`]), and relations are pushed, before the epoch is advanced; and a relation is not dropped while a view that reads it is installed.
 
 mod build;
 mod feed;
@@ -21,23 +21,29 @@ mod registry;
 mod sink;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use deltic_circuit::Circuit;
+use deltic_circuit::{Circuit, EpochInfo};
 use deltic_zset::ZBatch;
 use timely::worker::Worker;
 
 pub use install::install;
 pub use once::run_once;
 pub use registry::Registry;
+pub use times::EpochTimes;
 
 pub(crate) use feed::ENDED;
+#[cfg(test)]
+pub(crate) use feed::Feed;
 pub(crate) use registry::Publication;
 use registry::{Fragment, User};
+pub(crate) use times::TimesReader;
 
-use crate::StateSize;
+use crate::{StateSize, WindowMetrics};
 
 /// One worker's share of the delta of a view in one epoch. Not consolidated across batches or workers.
 #[derive(Clone, Debug)]
@@ -56,6 +62,8 @@ pub struct Install<'a> {
     pub circuit: &'a Circuit,
     /// The epoch in which it starts, the last one that is complete: the first output is the contents at its end.
     pub since: u64,
+    /// The time and the watermarks of `since`. Those of later epochs come by [`Registry::times`].
+    pub info: Arc<EpochInfo>,
     /// This worker's share of the contents of each source at the end of `since`. The shares may be cut in any way.
     pub hydrate: HashMap<String, Vec<ZBatch>>,
     /// This worker's share of the error relation of each source at the end of `since`.
@@ -130,6 +138,11 @@ impl Dataflow {
     pub fn state(&self) -> Vec<OperatorState> {
         let states = self.fragments.iter().enumerate().flat_map(|(position, fragment)| fragment.state(position > 0));
         states.collect()
+    }
+
+    /// What has happened on this worker to the windows of the view, in the nodes that were built for it.
+    pub fn metrics(&self) -> WindowMetrics {
+        self.fragments[0].metrics()
     }
 
     /// Takes the view away, and what nobody else needs with it. Steps the worker once, so that the memory is given back even if there is

@@ -5,8 +5,9 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use deltic_circuit::{Circuit, error_schema};
+use deltic_circuit::{Circuit, EpochInfo, error_schema};
 use deltic_zset::{Result, ZBatch};
 use timely::WorkerConfig;
 use timely::communication::Allocator;
@@ -15,19 +16,20 @@ use timely::worker::Worker;
 
 use super::{Install, Registry, install};
 
-/// The rows and the errors of `circuit` over `sources`, both consolidated. Relations without an entry are empty.
+/// The rows and the errors of `circuit` over `sources` at the time and the watermarks of `info`, both consolidated. Relations without an entry are
+/// empty.
 ///
 /// # Errors
 /// Arrow's, if a string column of the result passes 2 GiB; [`deltic_zset::Error::WeightOverflow`] if a row occurs too often.
 ///
 /// # Panics
 /// If the circuit is not valid.
-pub fn run_once(circuit: &Circuit, sources: HashMap<String, Vec<ZBatch>>) -> Result<(ZBatch, ZBatch)> {
+pub fn run_once(circuit: &Circuit, sources: HashMap<String, Vec<ZBatch>>, info: Arc<EpochInfo>) -> Result<(ZBatch, ZBatch)> {
     let mut worker = Worker::new(WorkerConfig::default(), Allocator::Thread(Thread::default()), None);
     let mut registry = Registry::default();
     let parts = Rc::new(RefCell::new((Vec::new(), Vec::new())));
     let collected = parts.clone();
-    let query = Install { view: "query", circuit, since: 0, hydrate: sources, hydrate_errors: HashMap::new() };
+    let query = Install { view: "query", circuit, since: 0, info, hydrate: sources, hydrate_errors: HashMap::new() };
     let dataflow = install(
         &mut worker,
         &mut registry,

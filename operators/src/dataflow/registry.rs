@@ -16,9 +16,10 @@ use deltic_zset::ZBatch;
 use super::OperatorState;
 use super::feed::{ENDED, Feed};
 use super::partitioning::Partitioning;
-use crate::Output;
+use super::times::EpochTimes;
 use crate::arrange::SharedArrangement;
 use crate::driver::SharedOperator;
+use crate::{Output, WindowMetrics};
 
 /// What other dataflows of this worker may share: views by name, nodes by fingerprint.
 #[derive(Default)]
@@ -26,6 +27,7 @@ pub struct Registry {
     users: u64,
     views: HashMap<String, SharedView>,
     nodes: HashMap<u128, Vec<SharedNode>>,
+    times: EpochTimes,
 }
 
 /// A view that others may read.
@@ -39,6 +41,8 @@ pub(super) struct SharedView {
 #[derive(Clone)]
 pub(super) struct SharedNode {
     pub(super) fragment: Rc<Fragment>,
+    /// Whether a new dataflow can start from the contents of the operator.
+    pub(super) holds_contents: bool,
     pub(super) operator: SharedOperator,
     pub(super) publication: Publication,
     pub(super) arrangement: Option<SharedArrangement>,
@@ -48,6 +52,11 @@ pub(super) struct SharedNode {
 }
 
 impl Registry {
+    /// What the epochs of this worker know beside their rows, for all its dataflows.
+    pub fn times(&self) -> &EpochTimes {
+        &self.times
+    }
+
     /// A number for a new user.
     pub(super) fn new_user(&mut self) -> u64 {
         self.users += 1;
@@ -101,6 +110,7 @@ pub(super) struct Member {
     pub(super) label: &'static str,
     pub(super) operator: SharedOperator,
     pub(super) arrangement: Option<SharedArrangement>,
+    pub(super) holds_contents: bool,
 }
 
 /// The nodes that one installation built: one timely dataflow.
@@ -108,6 +118,8 @@ pub(super) struct Fragment {
     pub(super) builder: u64,
     /// The relations that the engine feeds.
     pub(super) inputs: Vec<(String, Feed)>,
+    /// The input without rows.
+    pub(super) clock: Option<Feed>,
     /// The followers of other fragments' publications.
     pub(super) imports: Vec<Feed>,
     pub(super) uses: Vec<Rc<Fragment>>,
@@ -135,7 +147,7 @@ impl Fragment {
         let users = &mut *self.users.borrow_mut();
         users.retain(|known| known.id != user);
         if users.is_empty() {
-            self.inputs.iter().map(|(_, feed)| feed).chain(&self.imports).for_each(Feed::close);
+            self.inputs.iter().map(|(_, feed)| feed).chain(&self.clock).chain(&self.imports).for_each(Feed::close);
         }
     }
 
@@ -151,6 +163,9 @@ impl Fragment {
             if self.feeder(relation) == Some(user) {
                 feed.advance_to(epoch);
             }
+        }
+        if let Some(clock) = self.clock.as_ref().filter(|_| self.users.borrow().first().is_some_and(|first| first.id == user)) {
+            clock.advance_to(epoch);
         }
     }
 
@@ -176,6 +191,10 @@ impl Fragment {
     pub(super) fn maintain(&self, fuel_rows: usize) -> usize {
         let arrangements = self.members.iter().filter_map(|member| member.arrangement.as_ref());
         arrangements.fold(0, |done, arrangement| done + arrangement.maintain(fuel_rows.saturating_sub(done)))
+    }
+
+    pub(super) fn metrics(&self) -> WindowMetrics {
+        self.members.iter().fold(WindowMetrics::default(), |sum, member| sum.plus(member.operator.borrow().metrics()))
     }
 
     pub(super) fn state(&self, shared: bool) -> Vec<OperatorState> {

@@ -161,7 +161,7 @@ fn run_once_is_the_interpreter() {
     let batches = sources.map(|(name, rows)| (name.to_owned(), crate::testing::batch(&query::table_schema(), &rows)));
     let expected = deltic_circuit::interpreter::evaluate(&circuit, &batches.clone().into_iter().collect()).unwrap();
     let sources = batches.map(|(name, rows)| (name, vec![rows])).into_iter().collect();
-    let (rows, errors) = super::run_once(&circuit, sources).unwrap();
+    let (rows, errors) = super::run_once(&circuit, sources, std::sync::Arc::default()).unwrap();
     assert_eq!(crate::testing::rows_of(&rows), crate::testing::rows_of(&expected.rows));
     assert_eq!(crate::testing::rows_of(&errors), crate::testing::rows_of(&expected.errors));
 }

@@ -164,7 +164,7 @@ impl<'a> Actor<'a> {
         }
         let heard = self.heard.clone();
         let sink = Box::new(move |epoch, part| heard.borrow_mut().push((view, epoch, part)));
-        let request = Install { view, circuit: &circuit, since: self.epoch, hydrate, hydrate_errors };
+        let request = Install { view, circuit: &circuit, since: self.epoch, info: Arc::default(), hydrate, hydrate_errors };
         self.views.push((view, install(self.worker, &mut self.registry, request, sink)));
         self.settle();
     }
