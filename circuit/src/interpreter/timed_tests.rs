@@ -44,7 +44,10 @@ fn show(batch: &ZBatch) -> Vec<String> {
     shown
 }
 
-fn answer(circuit: &Circuit, sources: &[(&str, &[(i64, Option<i64>)])], info: &EpochInfo) -> Vec<String> {
+/// A source: its name and its rows.
+type Table<'a> = (&'a str, &'a [(i64, Option<i64>)]);
+
+fn answer(circuit: &Circuit, sources: &[Table<'_>], info: &EpochInfo) -> Vec<String> {
     let sources: HashMap<String, ZBatch> = sources.iter().map(|(name, table)| ((*name).to_owned(), rows(table))).collect();
     show(&evaluate_at(circuit, &sources, info).expect("it evaluates").rows)
 }
