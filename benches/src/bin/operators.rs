@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use deltic::{Config, Database};
 use deltic_benches::differential::{self, EpochLoop};
 use deltic_benches::operators::{self, Loop, batch};
@@ -27,9 +27,31 @@ struct Args {
     /// Rows in all for each measurement
     #[arg(long, default_value_t = 10_000_000)]
     rows: usize,
-    /// Leave out the comparison of the group-by through SQL and `Database`
-    #[arg(long)]
-    operators_only: bool,
+    /// What to measure [default: all]
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Subject>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Subject {
+    /// The group-by against differential-dataflow's
+    GroupBy,
+    /// DISTINCT against differential-dataflow's
+    Distinct,
+    /// The join against differential-dataflow's
+    Join,
+    /// The group-by through SQL and `Database` against the operator alone
+    Sql,
+    /// Commits of one row
+    OneRow,
+    /// Creating a view over a loaded table
+    Create,
+}
+
+impl Args {
+    fn measures(&self, subject: Subject) -> bool {
+        self.only.is_empty() || self.only.contains(&subject)
+    }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -50,27 +72,34 @@ fn main() -> Result<(), Box<dyn Error>> {
         let epochs = (args.rows / rows).max(1);
         let pairs = |rows_of: &mut Rows| rows_of.epoch_of_pairs(rows);
         let random = |rows_of: &mut Rows| rows_of.epoch(rows);
-        let (keys, values) = every_key(args.keys);
-
-        let (mut ours, mut theirs) = (Loop::new(&operators::group_by()?), differential::GroupBy::default());
-        compare("group by", &args, rows, epochs, random, &mut ours, &mut theirs);
-
-        let (mut ours, mut theirs) = (Loop::new(&operators::distinct()?), differential::Distinct::default());
-        compare("distinct", &args, rows, epochs, pairs, &mut ours, &mut theirs);
-
-        let (mut ours, mut theirs) = (Loop::new(&operators::join()?), differential::Join::default());
-        ours.feed("r", batch(&keys, &values));
-        theirs.load_right(&keys, &values);
-        compare("join", &args, rows, epochs, random, &mut ours, &mut theirs);
-
-        if !args.operators_only {
+        if args.measures(Subject::GroupBy) {
+            let (mut ours, mut theirs) = (Loop::new(&operators::group_by()?), differential::GroupBy::default());
+            compare("group by", &args, rows, epochs, random, &mut ours, &mut theirs);
+        }
+        if args.measures(Subject::Distinct) {
+            let (mut ours, mut theirs) = (Loop::new(&operators::distinct()?), differential::Distinct::default());
+            compare("distinct", &args, rows, epochs, pairs, &mut ours, &mut theirs);
+        }
+        if args.measures(Subject::Join) {
+            let (keys, values) = every_key(args.keys);
+            let (mut ours, mut theirs) = (Loop::new(&operators::join()?), differential::Join::default());
+            ours.feed("r", batch(&keys, &values));
+            theirs.load_right(&keys, &values);
+            compare("join", &args, rows, epochs, random, &mut ours, &mut theirs);
+        }
+        if args.measures(Subject::Sql) {
             let mut ours = ThroughSql::new()?;
             let mut operator = Loop::new(&operators::group_by()?);
             compare("sql group", &args, rows, epochs, random, &mut ours, &mut operator);
         }
     }
-    if !args.operators_only {
+    if args.measures(Subject::Sql) {
         println!("sql group: the group-by through SQL and Database; its ratio is to the operator alone");
+    }
+    if args.measures(Subject::Create) {
+        create_over_loaded_table(args.keys)?;
+    }
+    if args.measures(Subject::OneRow) {
         one_row_commits()?;
     }
     Ok(())
@@ -141,6 +170,59 @@ impl EpochLoop for ThroughSql {
         transaction.insert("l", rows).expect("the stream has these columns");
         transaction.commit().expect("a stream takes every row")
     }
+}
+
+/// The query of the views that are created, over a table `name`.
+fn group_by_query(name: &str) -> String {
+    format!("SELECT k, count(*) AS n, sum(v) AS s FROM {name} GROUP BY k")
+}
+
+/// Creating a view over a table with rows: what planning takes, and how fast the rows go in, beside the operator alone.
+fn create_over_loaded_table(rows: u64) -> Result<(), Box<dyn Error>> {
+    const REPETITIONS: usize = 5;
+    let (keys, values) = every_key(rows);
+    let db = Database::open(Config::in_memory().workers(1))?;
+    db.execute(
+        "CREATE TABLE loaded (k BIGINT NOT NULL, v BIGINT NOT NULL); CREATE TABLE empty (k BIGINT NOT NULL, v BIGINT NOT NULL)",
+    )?;
+    let mut transaction = db.begin();
+    transaction.insert("loaded", batch(&keys, &values).to_record_batch()?)?;
+    transaction.commit()?;
+
+    let (mut planning, mut creating, mut loading, mut operator) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..REPETITIONS {
+        let explain = format!("EXPLAIN {}", group_by_query("loaded"));
+        planning.push(time_of(|| db.query(&explain))?);
+        for (table, times) in [("empty", &mut creating), ("loaded", &mut loading)] {
+            let create = format!("CREATE MATERIALIZED VIEW created AS {}", group_by_query(table));
+            times.push(time_of(|| db.execute(&create))?);
+            db.execute("DROP VIEW created")?;
+        }
+        let mut alone = Loop::new(&operators::group_by()?);
+        operator.push(time(|| alone.epoch(&keys, &values)));
+    }
+    let (planning, creating, loading, operator) = (median(planning), median(creating), median(loading), median(operator));
+    let rate = |time: Duration| rows as f64 / time.as_secs_f64();
+    let (hydration, alone) = (rate(loading.saturating_sub(creating)), rate(operator));
+    println!(
+        "a view over a table of {rows} rows: planned in {:.2} ms, over no rows ready in {:.2} ms, over these in {:.1} ms: {hydration:.0} rows/s, {:.2} of the operator's {alone:.0}",
+        planning.as_secs_f64() * 1e3,
+        creating.as_secs_f64() * 1e3,
+        loading.as_secs_f64() * 1e3,
+        hydration / alone,
+    );
+    Ok(())
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn time_of<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<Duration, E> {
+    let started = Instant::now();
+    std::hint::black_box(work()?);
+    Ok(started.elapsed())
 }
 
 /// Commits of one row through a view of five operators.
