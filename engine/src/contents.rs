@@ -1,11 +1,9 @@
-//! [`Contents`]: what a table, a view or an error relation holds, outside of the workers.
+//! [`Contents`]: what a table holds, and [`ContentsSnapshot`], what any relation holds at one epoch.
 //!
-//! Reads and hydration never involve workers: the coordinator keeps the contents of every relation itself. Most epochs are never read, so a delta
-//! is first only put aside ([`Contents::push`]); deltas are folded into the arrangement many at a time, where those that cancel (an
-//! aggregate that changes each epoch) meet and vanish before they cost anything. A snapshot is the arrangement's snapshot and what is put aside.
-//!
-//! Folding costs more than many an epoch, and no commit waits for it: the coordinator folds a slice whenever it would else wait for the workers
-//! ([`Contents::fold_some`]). If it never gets to that, each push folds twice what it brings, so that what is put aside stays bounded.
+//! Reads and hydration never involve workers: the coordinator keeps tables itself, because sealing a commit looks up current rows, and the
+//! [keeper](crate::keeper) keeps views, on [shelves](crate::shelves). A delta of a table is first only put aside ([`Contents::push`]) and folded into an arrangement
+//! when a commit has to look up rows. If none ever does, each push of a big backlog folds twice what it brings, so that what is put aside stays bounded. A snapshot is
+//! the arrangement's snapshot and what is put aside.
 
 use std::collections::VecDeque;
 
@@ -14,17 +12,18 @@ use arrow::datatypes::SchemaRef;
 use deltic_zset::{Arrangement, Snapshot, ZBatch, equality};
 
 use crate::error::Result;
+use crate::shelves::ShelvesSnapshot;
 
 /// Rows put aside before they are worth folding.
 const RECENT_ROWS: usize = 65_536;
 /// Batches put aside before they are worth folding.
 const RECENT_BATCHES: usize = 256;
-/// Rows folded at a time while nothing else is to do: some hundred microseconds.
+/// Rows folded at a time, at least.
 const SLICE_ROWS: usize = 8_192;
 /// With this many times the rows or batches that are worth folding, a push folds as well.
 const BACKLOG: usize = 4;
 
-/// The contents of one relation.
+/// The contents of a table.
 #[derive(Debug)]
 pub(crate) struct Contents {
     arrangement: Arrangement,
@@ -53,18 +52,6 @@ impl Contents {
             self.fold_rows((2 * rows).max(SLICE_ROWS))?;
         }
         Ok(())
-    }
-
-    /// Folds a slice of what is put aside, if there is enough to be worth it. Whether it did.
-    ///
-    /// # Errors
-    /// As [`Contents::push`].
-    pub(crate) fn fold_some(&mut self) -> Result<bool> {
-        let worth = self.recent_rows > RECENT_ROWS || self.recent.len() > RECENT_BATCHES;
-        if worth {
-            self.fold_rows(SLICE_ROWS)?;
-        }
-        Ok(worth)
     }
 
     /// The arrangement with all deltas in it.
@@ -118,7 +105,7 @@ impl Contents {
         ContentsSnapshot {
             schema: self.arrangement.schema().clone(),
             key: self.arrangement.key().to_vec(),
-            base: self.arrangement.snapshot(),
+            base: Base::Arranged(self.arrangement.snapshot()),
             recent: self.recent.iter().cloned().collect(),
         }
     }
@@ -138,8 +125,25 @@ impl Contents {
 pub(crate) struct ContentsSnapshot {
     schema: SchemaRef,
     key: Vec<usize>,
-    base: Snapshot,
+    base: Base,
     recent: Vec<ZBatch>,
+}
+
+#[derive(Clone, Debug)]
+enum Base {
+    Arranged(Snapshot),
+    Shelved(ShelvesSnapshot),
+}
+
+impl From<ShelvesSnapshot> for ContentsSnapshot {
+    fn from(base: ShelvesSnapshot) -> Self {
+        ContentsSnapshot {
+            schema: base.schema().clone(),
+            key: base.key().to_vec(),
+            base: Base::Shelved(base),
+            recent: Vec::new(),
+        }
+    }
 }
 
 impl ContentsSnapshot {
@@ -157,7 +161,12 @@ impl ContentsSnapshot {
 
     /// All entries in parts. A row may occur more than once, also with weights that cancel.
     pub(crate) fn batches(&self) -> Vec<ZBatch> {
-        self.base.batches().chain(self.recent.iter().cloned()).collect()
+        let mut batches: Vec<ZBatch> = match &self.base {
+            Base::Arranged(base) => base.batches().collect(),
+            Base::Shelved(base) => base.batches().collect(),
+        };
+        batches.extend(self.recent.iter().cloned());
+        batches
     }
 
     /// All rows, each once.
@@ -165,10 +174,7 @@ impl ContentsSnapshot {
     /// # Errors
     /// Arrow's, if a string column passes 2 GiB.
     pub(crate) fn consolidated(&self) -> Result<ZBatch> {
-        match self.recent.is_empty() {
-            true => Ok(self.base.consolidated()?),
-            false => Ok(ZBatch::concat(&self.schema, &self.batches())?.consolidate()?),
-        }
+        Ok(ZBatch::concat(&self.schema, &self.batches())?.consolidate()?)
     }
 
     /// The rows whose key is that of a row of `keys`, each once.
@@ -176,12 +182,19 @@ impl ContentsSnapshot {
     /// # Errors
     /// As [`ContentsSnapshot::consolidated`].
     pub(crate) fn lookup(&self, keys: &[ArrayRef]) -> Result<ZBatch> {
-        let mut parts = vec![self.base.lookup(keys)?];
-        for delta in &self.recent {
+        let (mut parts, candidates) = match &self.base {
+            Base::Arranged(base) => (vec![base.lookup(keys)?], Vec::new()),
+            Base::Shelved(base) => (Vec::new(), base.candidates(keys)?),
+        };
+        let consolidated = parts.len();
+        for delta in candidates.iter().chain(&self.recent) {
             let with_key = matching(delta, &self.key, keys)?;
             parts.extend((!with_key.is_empty()).then_some(with_key));
         }
-        if parts.len() == 1 { Ok(parts.remove(0)) } else { Ok(ZBatch::concat(&self.schema, &parts)?.consolidate()?) }
+        match parts.len() {
+            1 if consolidated == 1 => Ok(parts.remove(0)),
+            _ => Ok(ZBatch::concat(&self.schema, &parts)?.consolidate()?),
+        }
     }
 }
 

@@ -31,6 +31,21 @@ impl ZBatch {
     /// # Errors
     /// Those of [`ZBatch::consolidate`].
     pub fn consolidate_hashed(&self, hashes: &[u64]) -> Result<ZBatch> {
+        match self.survivors(hashes)? {
+            None => Ok(self.clone().without_ones()),
+            Some((rows, weights)) => {
+                let kept = self.clone().with_weights(None).take(&UInt32Array::from(rows))?;
+                Ok(kept.with_weights(Some(weights.into())).without_ones())
+            }
+        }
+    }
+
+    /// The rows that [`ZBatch::consolidate_hashed`] keeps, with the sums of their weights; `None` if it keeps all as they are. For one who has more to say of
+    /// each row than the batch does.
+    ///
+    /// # Errors
+    /// Those of [`ZBatch::consolidate`].
+    pub fn survivors(&self, hashes: &[u64]) -> Result<Option<(Vec<u32>, Vec<i64>)>> {
         assert_eq!(hashes.len(), self.len());
         if u32::try_from(self.len()).is_err() {
             return Err(Error::Shape(format!("{} rows in one batch", self.len())));
@@ -39,7 +54,7 @@ impl ZBatch {
         let repeated = leaders.iter().enumerate().any(|(row, leader)| *leader != row as u32);
         let zero = self.weights().is_some_and(|weights| weights.contains(&0));
         if !repeated && !zero {
-            return Ok(self.clone().without_ones());
+            return Ok(None);
         }
         // In 128 bits, because a sum may leave 64 bits on its way and come back.
         let mut sums = vec![0i128; self.len()];
@@ -51,8 +66,7 @@ impl ZBatch {
             .iter()
             .map(|row| i64::try_from(sums[*row as usize]).map_err(|_| Error::WeightOverflow))
             .collect::<Result<_>>()?;
-        let kept = self.clone().with_weights(None).take(&UInt32Array::from(rows))?;
-        Ok(kept.with_weights(Some(weights.into())).without_ones())
+        Ok(Some((rows, weights)))
     }
 
     /// For each row, the first row that equals it.

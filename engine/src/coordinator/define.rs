@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
+use deltic_circuit::Circuit;
 use deltic_zset::ZBatch;
 
 use super::flight::share;
@@ -43,6 +45,7 @@ impl Coordinator {
             let (rows, errors) = shares[worker].take().unwrap_or_default();
             Command::Install(Box::new(Installation { view: name.clone(), circuit: installed.clone(), since, rows, errors }))
         });
+        self.keeper.create(name.clone(), schema.clone(), key_of(&circuit, &schema))?;
         self.relations.insert(name.clone(), Relation::view(name, circuit, schema));
         for _ in 0..self.workers.count() {
             for (view, part) in self.expect_epoch(since)? {
@@ -74,17 +77,21 @@ impl Coordinator {
     }
 
     /// The contents and errors of `sources`, cut into shares.
-    fn hydration(&self, sources: &[&str]) -> Result<(Shares, Shares)> {
+    fn hydration(&mut self, sources: &[&str]) -> Result<(Shares, Shares)> {
         let workers = self.workers.count();
         let (mut rows, mut errors) = (vec![HashMap::new(); workers], vec![HashMap::new(); workers]);
         for &source in sources {
             let relation = self.relations.get(source);
             let relation = relation.ok_or_else(|| Error::internal(format!("a view reads '{source}', which does not exist")))?;
-            if let Some(contents) = relation.contents() {
-                cut(source, &contents.snapshot().batches(), &mut rows);
-            }
-            if let Kind::View(view) = &relation.kind {
-                cut(source, &view.errors.snapshot().batches(), &mut errors);
+            match &relation.kind {
+                Kind::Stream { .. } => {}
+                Kind::Table(table) => cut(source, &table.contents.snapshot().batches(), &mut rows),
+                Kind::View(_) => {
+                    for contents in self.keeper.contents(vec![source.to_owned()])?.values() {
+                        cut(source, &contents.batches(), &mut rows);
+                    }
+                    cut(source, &self.keeper.errors(source.to_owned())?.batches(), &mut errors);
+                }
             }
         }
         Ok((rows, errors))
@@ -102,6 +109,7 @@ impl Coordinator {
                     _ => return Err(Error::internal("a worker did not answer to a drop")),
                 }
             }
+            self.keeper.drop_view(relation.name.clone())?;
         }
         self.publishers.retain(|publisher| {
             let reads = publisher.reads(name);
@@ -130,4 +138,10 @@ fn cut(source: &str, batches: &[ZBatch], shares: &mut Shares) {
         let mine = batches.iter().map(|batch| share(batch, worker, workers)).filter(|batch| !batch.is_empty()).collect();
         shares.insert(source.to_owned(), mine);
     }
+}
+
+/// The columns that the rows of a view are found by: the shortest unique key.
+fn key_of(circuit: &Circuit, schema: &SchemaRef) -> Vec<usize> {
+    let keys = &circuit.node(circuit.output).properties.unique_keys;
+    keys.iter().min_by_key(|key| key.len()).cloned().unwrap_or_else(|| (0..schema.fields().len()).collect())
 }

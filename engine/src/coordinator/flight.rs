@@ -148,15 +148,11 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Adds a part of a view's delta to its contents.
+    /// Adds a part of a view's delta to its contents. Waits if the keeper is too far behind.
     pub(super) fn apply_to_view(&mut self, name: &str, part: Part) -> Result<()> {
         let Some(relation) = self.relations.get_mut(name) else { return Ok(()) };
         relation.changes += part.rows.len() as u64;
-        if let Kind::View(view) = &mut relation.kind {
-            view.contents.push(part.rows)?;
-            view.errors.push(part.errors)?;
-        }
-        Ok(())
+        self.keeper.push(relation.name.clone(), part)
     }
 
     fn publish(&mut self, epoch: u64, parts: &[(Arc<str>, Part)], deltas: &Deltas) {

@@ -1,10 +1,9 @@
 //! The coordinator: the one thread that gives commits their place in the order of epochs.
 //!
-//! It owns what must have one owner: the number of the epoch, the contents of tables, views and error relations, the
-//! subscriptions. A commit is sealed against the tables ([`crate::seal`]), gets its epoch, and its delta goes to the workers; up to
+//! It owns what must have one owner: the number of the epoch, the contents of tables, the subscriptions. A commit is sealed against the tables ([`crate::seal`]), gets its epoch, and its delta goes to the workers; up to
 //! [`in_flight_epochs`](crate::Config::in_flight_epochs) are under way. When all workers have reported an epoch, and all epochs before
-//! it are complete, it is *complete*: subscribers and the writer hear of it, then the contents of the views take its deltas (a read is a request in
-//! the same queue, so it cannot come between).
+//! it are complete, it is *complete*: subscribers and the writer hear of it, then the [keeper](crate::keeper) of the views gets its deltas (a read goes
+//! the same way, so it cannot come between).
 //!
 //! Tables are ahead of views by the epochs in flight. A read is of the last complete epoch: the tables' deltas since then are
 //! subtracted from their snapshots, which is what having an inverse is good for. Changes of the catalog wait until nothing is in flight.
@@ -24,16 +23,17 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 
+use request::Ended;
 pub(crate) use request::{Commit, Definition, Handle, Request, ViewDefinition};
-use request::{Ended, Reading};
 
 use crate::config::Config;
 use crate::error::{Error, Result, code};
+use crate::keeper::Keeper;
 use crate::spin::Spin;
 use crate::subscription::Publisher;
 use crate::worker::{Report, panic_message};
 use flight::Flight;
-use relation::{Kind, Relations};
+use relation::Relations;
 use workers::Workers;
 
 /// Starts the coordinator and its workers.
@@ -57,8 +57,8 @@ pub(crate) fn start(config: Config, epoch: Arc<AtomicU64>) -> Result<(Handle, Jo
 }
 
 fn main(config: &Config, inbox: Receiver<Request>, epoch: Arc<AtomicU64>, ended: &Ended, started: &Sender<Result<()>>) {
-    let workers = match Workers::start(config) {
-        Ok(workers) => workers,
+    let (workers, keeper) = match Workers::start(config).and_then(|workers| Ok((workers, Keeper::start()?))) {
+        Ok(threads) => threads,
         Err(error) => {
             // Whoever opens the database waits for this.
             let _ = started.send(Err(error));
@@ -69,6 +69,7 @@ fn main(config: &Config, inbox: Receiver<Request>, epoch: Arc<AtomicU64>, ended:
         config: config.clone(),
         inbox,
         workers,
+        keeper,
         relations: Relations::default(),
         read_by_views: HashSet::new(),
         publishers: Vec::new(),
@@ -96,6 +97,7 @@ struct Coordinator {
     config: Config,
     inbox: Receiver<Request>,
     workers: Workers,
+    keeper: Keeper,
     relations: Relations,
     /// The relations that some view reads.
     read_by_views: HashSet<Arc<str>>,
@@ -127,6 +129,7 @@ impl Coordinator {
                 busy = true;
             }
             self.complete_flights()?;
+            self.keeper.check()?;
             match self.next_request() {
                 Next::Request(Request::Shutdown) | Next::Gone => return Ok(()),
                 Next::Request(request) => {
@@ -135,7 +138,7 @@ impl Coordinator {
                 }
                 Next::Nothing => {}
             }
-            if !busy && !self.fold_contents()? {
+            if !busy {
                 let (workers, inbox, full) = (&self.workers, &self.inbox, self.is_full());
                 let found = spin.poll(|| (workers.has_report() || (!full && !inbox.is_empty())).then_some(()));
                 if found.is_none() {
@@ -143,18 +146,6 @@ impl Coordinator {
                 }
             }
         }
-    }
-
-    /// Folds a slice of what some view has put aside; `false` if none has enough.
-    fn fold_contents(&mut self) -> Result<bool> {
-        for relation in self.relations.values_mut() {
-            if let Kind::View(view) = &mut relation.kind
-                && view.contents.fold_some()?
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     fn is_full(&self) -> bool {
@@ -190,8 +181,8 @@ impl Coordinator {
                 self.define(definitions)?;
                 let _ = reply.send(Ok(()));
             }
-            Request::Read { relations, reply } => _ = reply.send(self.read(&relations)),
-            Request::ReadErrors { view, reply } => _ = reply.send(self.read_errors(&view)),
+            Request::Read { relations, reply } => self.read(&relations, reply)?,
+            Request::ReadErrors { view, reply } => self.read_errors(view, reply)?,
             Request::Subscribe { relations, reply } => _ = reply.send(self.subscribe(&relations)),
             Request::Stats { reply } => _ = reply.send(Ok(self.stats()?)),
             Request::Shutdown => {}

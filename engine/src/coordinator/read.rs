@@ -3,31 +3,53 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crossbeam_channel::Sender;
+
+use super::Coordinator;
 use super::relation::{Kind, Relation};
-use super::{Coordinator, Reading};
 use crate::contents::ContentsSnapshot;
 use crate::error::{Error, Result, code};
+use crate::keeper::{KeptSize, Reading};
 use crate::stats::{OperatorStats, RelationStats, Stats};
 use crate::subscription::{Subscription, subscription};
 use crate::worker::{Command, Report};
 
 impl Coordinator {
-    /// The contents of `relations` at the last complete epoch.
-    pub(super) fn read(&self, relations: &[String]) -> Result<Reading> {
-        let mut found = Reading::with_capacity(relations.len());
-        for name in relations {
-            let relation = self.relation(name)?;
-            let contents = relation.contents().ok_or_else(|| {
-                Error::new(code::RELATION, format!("stream '{name}' keeps no rows, so there is nothing to read"))
-                    .with_hint("create a materialized view over it, or subscribe to it")
-            })?;
-            let mut snapshot = contents.snapshot();
-            if let Kind::Table(_) = relation.kind {
-                self.subtract_in_flight(name, &mut snapshot)?;
-            }
-            found.insert(name.clone(), snapshot);
+    /// Sends the contents of `relations` at the last complete epoch to `reply`.
+    ///
+    /// # Errors
+    /// What makes it impossible to go on; all else is told to the asker.
+    pub(super) fn read(&mut self, relations: &[String], reply: Sender<Result<Reading>>) -> Result<()> {
+        let mut reading = Reading::with_capacity(relations.len());
+        match self.read_tables(relations, &mut reading) {
+            Ok(views) if !views.is_empty() => return self.keeper.read(views, reading, reply),
+            // The asker may be gone.
+            Ok(_) => _ = reply.send(Ok(reading)),
+            Err(error) => _ = reply.send(Err(error)),
         }
-        Ok(found)
+        Ok(())
+    }
+
+    /// Reads those of `relations` that are tables; returns those that are views.
+    fn read_tables(&self, relations: &[String], reading: &mut Reading) -> Result<Vec<String>> {
+        let mut views = Vec::new();
+        for name in relations {
+            match &self.relation(name)?.kind {
+                Kind::View(_) => views.push(name.clone()),
+                Kind::Table(table) => {
+                    let mut snapshot = table.contents.snapshot();
+                    self.subtract_in_flight(name, &mut snapshot)?;
+                    reading.insert(name.clone(), snapshot);
+                }
+                Kind::Stream { .. } => {
+                    let message = format!("stream '{name}' keeps no rows, so there is nothing to read");
+                    return Err(
+                        Error::new(code::RELATION, message).with_hint("create a materialized view over it, or subscribe to it")
+                    );
+                }
+            }
+        }
+        Ok(views)
     }
 
     /// Takes from a table's contents what belongs to epochs that are not complete.
@@ -42,13 +64,20 @@ impl Coordinator {
         Ok(())
     }
 
-    pub(super) fn read_errors(&self, view: &str) -> Result<ContentsSnapshot> {
-        match &self.relation(view)?.kind {
-            Kind::View(view) => Ok(view.errors.snapshot()),
-            Kind::Table(_) | Kind::Stream { .. } => {
-                Err(Error::new(code::RELATION, format!("'{view}' is not a materialized view, so it has no error relation")))
+    /// Sends the errors of `view` at the last complete epoch to `reply`.
+    ///
+    /// # Errors
+    /// As [`Coordinator::read`].
+    pub(super) fn read_errors(&mut self, view: String, reply: Sender<Result<ContentsSnapshot>>) -> Result<()> {
+        let error = match self.relation(&view).map(|relation| &relation.kind) {
+            Ok(Kind::View(_)) => return self.keeper.read_errors(view, reply),
+            Ok(Kind::Table(_) | Kind::Stream { .. }) => {
+                Error::new(code::RELATION, format!("'{view}' is not a materialized view, so it has no error relation"))
             }
-        }
+            Err(error) => error,
+        };
+        let _ = reply.send(Err(error));
+        Ok(())
     }
 
     pub(super) fn subscribe(&mut self, relations: &[String]) -> Result<Subscription> {
@@ -73,18 +102,27 @@ impl Coordinator {
     /// If a worker fails.
     pub(super) fn stats(&mut self) -> Result<Stats> {
         let mut operators = self.operator_stats()?;
+        let kept = self.keeper.sizes()?;
         let mut relations: Vec<RelationStats> = self
             .relations
             .values()
-            .map(|relation| RelationStats {
-                name: relation.name.to_string(),
-                kind: relation.kind_name(),
-                entries: relation.contents().map_or(0, |contents| contents.entries()),
-                bytes: relation.contents().map_or(0, |contents| contents.memory_bytes()),
-                errors: if let Kind::View(view) = &relation.kind { view.errors.entries() } else { 0 },
-                changes: relation.changes,
-                ingest: relation.as_source().map(|source| source.credits.counters()).unwrap_or_default(),
-                operators: operators.remove(&relation.name).map_or_else(Vec::new, |nodes| nodes.into_values().collect()),
+            .map(|relation| {
+                let kept = match &relation.kind {
+                    Kind::Table(table) => {
+                        KeptSize { entries: table.contents.entries(), bytes: table.contents.memory_bytes(), errors: 0 }
+                    }
+                    Kind::Stream { .. } | Kind::View(_) => kept.get(&relation.name).copied().unwrap_or_default(),
+                };
+                RelationStats {
+                    name: relation.name.to_string(),
+                    kind: relation.kind_name(),
+                    entries: kept.entries,
+                    bytes: kept.bytes,
+                    errors: kept.errors,
+                    changes: relation.changes,
+                    ingest: relation.as_source().map(|source| source.credits.counters()).unwrap_or_default(),
+                    operators: operators.remove(&relation.name).map_or_else(Vec::new, |nodes| nodes.into_values().collect()),
+                }
             })
             .collect();
         relations.sort_by(|left, right| left.name.cmp(&right.name));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use deltic_circuit::{CircuitRef, error_schema};
+use deltic_circuit::CircuitRef;
 
 use crate::contents::Contents;
 use crate::source::Source;
@@ -20,7 +20,7 @@ pub(super) struct Relation {
 pub(super) enum Kind {
     Table(Box<Table>),
     Stream { source: Arc<Source> },
-    View(Box<View>),
+    View(View),
 }
 
 /// A table with its rows.
@@ -29,12 +29,10 @@ pub(super) struct Table {
     pub(super) contents: Contents,
 }
 
-/// A materialized view.
+/// A materialized view; its rows and errors are with the [keeper](crate::keeper).
 pub(super) struct View {
     pub(super) circuit: CircuitRef,
     pub(super) schema: SchemaRef,
-    pub(super) contents: Contents,
-    pub(super) errors: Contents,
 }
 
 impl Relation {
@@ -50,17 +48,7 @@ impl Relation {
     }
 
     pub(super) fn view(name: Arc<str>, circuit: CircuitRef, schema: SchemaRef) -> Self {
-        let key = circuit
-            .node(circuit.output)
-            .properties
-            .unique_keys
-            .iter()
-            .min_by_key(|key| key.len())
-            .cloned()
-            .unwrap_or_else(|| (0..schema.fields().len()).collect());
-        let contents = Contents::new(schema.clone(), key);
-        let errors = Contents::new(error_schema(), (0..error_schema().fields().len()).collect());
-        Relation { name, kind: Kind::View(Box::new(View { circuit, schema, contents, errors })), changes: 0 }
+        Relation { name, kind: Kind::View(View { circuit, schema }), changes: 0 }
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {
@@ -76,15 +64,6 @@ impl Relation {
             Kind::Table(table) => Some(&table.source),
             Kind::Stream { source } => Some(source),
             Kind::View(_) => None,
-        }
-    }
-
-    /// The contents; a stream has none.
-    pub(super) fn contents(&self) -> Option<&Contents> {
-        match &self.kind {
-            Kind::Table(table) => Some(&table.contents),
-            Kind::View(view) => Some(&view.contents),
-            Kind::Stream { .. } => None,
         }
     }
 

@@ -1,6 +1,5 @@
 //! What clients ask of the coordinator, and the handle they ask through.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 
@@ -12,6 +11,7 @@ use deltic_zset::ZBatch;
 use crate::contents::ContentsSnapshot;
 use crate::error::{Error, Result};
 use crate::ingest::Grant;
+use crate::keeper::Reading;
 use crate::source::Source;
 use crate::spin;
 use crate::stats::Stats;
@@ -43,9 +43,6 @@ pub(crate) struct Commit {
     pub(crate) grants: Vec<Grant>,
     pub(crate) reply: Sender<Result<u64>>,
 }
-
-/// Contents at one epoch, by relation.
-pub(crate) type Reading = HashMap<String, ContentsSnapshot>;
 
 /// A change of the catalog. They cannot fail: the frontend has checked them.
 pub(crate) enum Definition {
