@@ -348,6 +348,21 @@ impl Circuit {
         })
     }
 
+    /// Whether no operator remembers anything: then each row is worked on by itself, on whatever worker it is.
+    pub fn is_stateless(&self) -> bool {
+        self.nodes.iter().all(|node| {
+            matches!(
+                node.operator,
+                Operator::Source { .. }
+                    | Operator::Constant { .. }
+                    | Operator::MapFilter { .. }
+                    | Operator::Union
+                    | Operator::Negate
+                    | Operator::TimeWindow { .. }
+            )
+        })
+    }
+
     /// The relations that the circuit reads, each once, in order of first use.
     pub fn sources(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();

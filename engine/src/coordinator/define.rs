@@ -123,9 +123,16 @@ impl Coordinator {
 
     fn index_readers(&mut self) {
         self.read_by_views.clear();
-        for relation in self.relations.values() {
-            if let Kind::View(view) = &relation.kind {
-                self.read_by_views.extend(view.circuit.sources().into_iter().map(Arc::from));
+        self.partitioned.clear();
+        let views: Vec<_> =
+            self.relations.values().filter_map(|relation| relation.as_view().map(|view| (&relation.name, view))).collect();
+        self.read_by_views.extend(views.iter().flat_map(|(_, view)| view.circuit.sources()).map(Arc::from));
+        let stateful = views.iter().filter(|(_, view)| !view.circuit.is_stateless());
+        let mut reached: Vec<Arc<str>> = stateful.flat_map(|(_, view)| view.circuit.sources()).map(Arc::from).collect();
+        while let Some(name) = reached.pop() {
+            if self.partitioned.insert(name.clone()) {
+                let below = views.iter().filter(|(view, _)| **view == name);
+                reached.extend(below.flat_map(|(_, view)| view.circuit.sources()).map(Arc::from));
             }
         }
     }

@@ -19,6 +19,9 @@ use crate::worker::Command;
 
 /// An epoch with at most this many rows goes to one worker whole: cutting it would cost more messages than it saves work.
 const SMALL_EPOCH_ROWS: usize = 512;
+/// Rows that no view has to bring to the worker with their state are not cut into smaller shares than this: a batch that passes as it is costs nothing, and its
+/// pieces cost something for whoever gets them. Workers take turns instead.
+const STATELESS_SHARE_ROWS: usize = 32_768;
 
 /// An epoch under way.
 pub(super) struct Flight {
@@ -106,24 +109,27 @@ impl Coordinator {
     pub(super) fn send_epoch(&mut self, deltas: &Deltas) -> usize {
         let workers = self.workers.count();
         let rows: usize = deltas.iter().flat_map(|(_, parts)| parts).map(ZBatch::len).sum();
-        let whole = (workers == 1 || rows <= SMALL_EPOCH_ROWS).then_some(self.sealed as usize % workers);
         let epoch = self.sealed;
+        let shares: Vec<usize> = deltas.iter().map(|(name, _)| self.shares(name, rows)).collect();
         self.workers.broadcast(|worker| {
-            let share = match whole {
-                Some(chosen) if chosen != worker => Vec::new(),
-                Some(_) => {
-                    deltas.iter().flat_map(|(name, parts)| parts.iter().map(|part| (name.clone(), part.clone()))).collect()
-                }
-                None => deltas
-                    .iter()
-                    .flat_map(|(name, parts)| parts.iter().map(|part| (name.clone(), share(part, worker, workers))))
-                    .filter(|(_, part)| !part.is_empty())
-                    .collect(),
-            };
-            Command::Epoch { epoch, deltas: share }
+            // Each epoch starts with another worker, so that those that are not cut take turns.
+            let turn = (worker + workers - epoch as usize % workers) % workers;
+            let mine = deltas.iter().zip(&shares).filter(|(_, shares)| turn < **shares);
+            let parts =
+                mine.flat_map(|((name, parts), &shares)| parts.iter().map(move |part| (name.clone(), share(part, turn, shares))));
+            Command::Epoch { epoch, deltas: parts.filter(|(_, part)| !part.is_empty()).collect() }
         });
         self.sent = epoch;
         workers
+    }
+
+    /// How many workers get a share of the delta of `name` in an epoch of `rows` rows.
+    fn shares(&self, name: &str, rows: usize) -> usize {
+        match self.partitioned.contains(name) {
+            true if rows <= SMALL_EPOCH_ROWS => 1,
+            true => self.workers.count(),
+            false => (rows / STATELESS_SHARE_ROWS).clamp(1, self.workers.count()),
+        }
     }
 
     /// Completes the epochs at the front that all workers have reported.
@@ -173,5 +179,5 @@ impl Coordinator {
 /// The share of worker `worker` of `workers` in the rows of `batch`.
 pub(super) fn share(batch: &ZBatch, worker: usize, workers: usize) -> ZBatch {
     let (from, to) = (batch.len() * worker / workers, batch.len() * (worker + 1) / workers);
-    batch.slice(from, to - from)
+    if to - from == batch.len() { batch.clone() } else { batch.slice(from, to - from) }
 }

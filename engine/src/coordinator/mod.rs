@@ -72,6 +72,7 @@ fn main(config: &Config, inbox: Receiver<Request>, epoch: Arc<AtomicU64>, ended:
         keeper,
         relations: Relations::default(),
         read_by_views: HashSet::new(),
+        partitioned: HashSet::new(),
         publishers: Vec::new(),
         flights: VecDeque::new(),
         sealed: 0,
@@ -101,6 +102,8 @@ struct Coordinator {
     relations: Relations,
     /// The relations that some view reads.
     read_by_views: HashSet<Arc<str>>,
+    /// Those whose rows reach, through views perhaps, a view that remembers something.
+    partitioned: HashSet<Arc<str>>,
     publishers: Vec<Publisher>,
     /// Epochs under way, in order.
     flights: VecDeque<Flight>,

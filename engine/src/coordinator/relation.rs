@@ -67,6 +67,13 @@ impl Relation {
         }
     }
 
+    pub(super) fn as_view(&self) -> Option<&View> {
+        match &self.kind {
+            Kind::View(view) => Some(view),
+            Kind::Table(_) | Kind::Stream { .. } => None,
+        }
+    }
+
     pub(super) fn kind_name(&self) -> &'static str {
         match self.kind {
             Kind::Table(_) => "table",
