@@ -1,6 +1,6 @@
 //! CPU time and memory of this process, from `/proc` (zero where there is none).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Linux reports CPU time in ticks of a hundredth of a second, whatever the kernel's own tick is.
 const TICKS_PER_SECOND: u64 = 100;
@@ -12,6 +12,48 @@ pub fn cpu_time() -> Duration {
     let after_command = stat.rsplit(')').next().unwrap_or_default();
     let ticks: u64 = after_command.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND)
+}
+
+/// What one thread spent on a piece of work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spent {
+    /// By the clock on the wall.
+    pub wall: Duration,
+    /// On the CPU: less than `wall` by what the thread was kept from running.
+    pub cpu: Duration,
+    /// Page faults that the kernel served with memory.
+    pub faults: u64,
+}
+
+/// Runs `work` and says what this thread spent on it.
+pub fn spent<T>(work: impl FnOnce() -> T) -> Spent {
+    let (cpu, faults, started) = (thread_cpu_time(), thread_faults(), Instant::now());
+    std::hint::black_box(work());
+    let wall = started.elapsed();
+    Spent { wall, cpu: thread_cpu_time().saturating_sub(cpu), faults: thread_faults() - faults }
+}
+
+fn thread_cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the clock exists and the result has its type.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[cfg(target_os = "linux")]
+fn thread_faults() -> u64 {
+    // SAFETY: zeros are a `rusage`, which the call fills.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_THREAD, &mut usage);
+        usage
+    };
+    usage.ru_minflt as u64
+}
+
+#[cfg(not(target_os = "linux"))]
+fn thread_faults() -> u64 {
+    0
 }
 
 /// Bytes resident now.

@@ -1,7 +1,7 @@
 //! Our operators against differential-dataflow's typed ones: rows per CPU-second of one worker, side by side in one run, and the worst epoch.
 //!
 //! 1M keys, two 8-byte columns. Both sides are preloaded with every key, then run the same epochs in turns: one of ours, one of theirs, so that a noisy
-//! neighbour slows both. Making the rows is not timed; putting them into the form that each side takes (a batch here, updates there) is.
+//! neighbour slows both; between the two, a loop without memory shows what the machine itself takes away. Making the rows is not timed; putting them into the form that each side takes (a batch here, updates there) is.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use clap::{Parser, ValueEnum};
 use deltic::{Config, Database};
 use deltic_benches::differential::{self, EpochLoop};
 use deltic_benches::operators::{self, Loop, batch};
+use deltic_benches::process::{Spent, spent};
 use deltic_benches::rows::{Rows, every_key};
 
 #[global_allocator]
@@ -30,6 +31,12 @@ struct Args {
     /// What to measure [default: all]
     #[arg(long, value_delimiter = ',')]
     only: Vec<Subject>,
+    /// Run only our side, for a profile
+    #[arg(long)]
+    alone: bool,
+    /// Print so many of the slowest epochs of our side, with their CPU time and page faults
+    #[arg(long, default_value_t = 0)]
+    slowest: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -57,40 +64,41 @@ impl Args {
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     println!(
-        "{:<10} {:>11} {:>14} {:>14} {:>7} {:>10} {:>10} {:>12} {:>12}",
+        "{:<10} {:>11} {:>14} {:>14} {:>6} {:>10} {:>9} {:>9} {:>7} {:>8} {:>13} {:>12} {:>12}",
         "operator",
         "epoch rows",
         "deltic rows/s",
         "diff. rows/s",
         "ratio",
         "median ms",
+        "p99.9/med",
+        "worst/med",
+        "(cpu)",
         "worst ms",
-        "worst/median",
-        "diff. worst"
+        "diff. wst/med",
+        "diff. worst",
+        "spin wst/med"
     );
     for &rows in &args.epoch_rows {
-        let epochs = (args.rows / rows).max(1);
-        let pairs = |rows_of: &mut Rows| rows_of.epoch_of_pairs(rows);
-        let random = |rows_of: &mut Rows| rows_of.epoch(rows);
         if args.measures(Subject::GroupBy) {
             let (mut ours, mut theirs) = (Loop::new(&operators::group_by()?), differential::GroupBy::default());
-            compare("group by", &args, rows, epochs, random, &mut ours, &mut theirs);
+            compare("group by", &args, rows, Rows::epoch, &mut ours, &mut theirs);
         }
         if args.measures(Subject::Distinct) {
             let (mut ours, mut theirs) = (Loop::new(&operators::distinct()?), differential::Distinct::default());
-            compare("distinct", &args, rows, epochs, pairs, &mut ours, &mut theirs);
+            compare("distinct", &args, rows, Rows::epoch_of_pairs, &mut ours, &mut theirs);
         }
         if args.measures(Subject::Join) {
             let (keys, values) = every_key(args.keys);
             let (mut ours, mut theirs) = (Loop::new(&operators::join()?), differential::Join::default());
             ours.feed("r", batch(&keys, &values));
             theirs.load_right(&keys, &values);
-            compare("join", &args, rows, epochs, random, &mut ours, &mut theirs);
+            compare("join", &args, rows, Rows::epoch, &mut ours, &mut theirs);
         }
         if args.measures(Subject::Sql) {
             let mut ours = ThroughSql::new()?;
             let mut operator = Loop::new(&operators::group_by()?);
-            compare("sql group", &args, rows, epochs, random, &mut ours, &mut operator);
+            compare("sql group", &args, rows, Rows::epoch, &mut ours, &mut operator);
         }
     }
     if args.measures(Subject::Sql) {
@@ -110,35 +118,67 @@ fn compare(
     name: &str,
     args: &Args,
     rows: usize,
-    epochs: usize,
-    make: impl Fn(&mut Rows) -> (Vec<i64>, Vec<i64>),
+    make: impl Fn(&mut Rows, usize) -> (Vec<i64>, Vec<i64>),
     ours: &mut dyn EpochLoop,
     theirs: &mut dyn EpochLoop,
 ) {
+    let epochs = (args.rows / rows).max(1);
     let (keys, values) = every_key(args.keys);
     for (keys, values) in keys.chunks(rows).zip(values.chunks(rows)) {
         ours.epoch(keys, values);
-        theirs.epoch(keys, values);
+        if !args.alone {
+            theirs.epoch(keys, values);
+        }
     }
     let mut generator = Rows::new(args.keys, 42);
     let (mut our_times, mut their_times) = (Vec::with_capacity(epochs), Vec::with_capacity(epochs));
+    let mut spin_times = Vec::with_capacity(epochs);
     for _ in 0..epochs {
-        let (keys, values) = make(&mut generator);
-        our_times.push(time(|| ours.epoch(&keys, &values)));
-        their_times.push(time(|| theirs.epoch(&keys, &values)));
+        let (keys, values) = make(&mut generator, rows);
+        our_times.push(spent(|| ours.epoch(&keys, &values)));
+        spin_times.push(spent(|| spin(rows)));
+        their_times.push(if args.alone { Spent::default() } else { spent(|| theirs.epoch(&keys, &values)) });
     }
-    let rate = |times: &[Duration]| (rows * epochs) as f64 / times.iter().sum::<Duration>().as_secs_f64();
+    if args.slowest > 0 {
+        print_slowest(&our_times, args.slowest);
+    }
+    let rate = |times: &[Spent]| (rows * epochs) as f64 / times.iter().map(|spent| spent.wall).sum::<Duration>().as_secs_f64();
     let (ours, theirs) = (rate(&our_times), rate(&their_times));
     our_times.sort_unstable();
     their_times.sort_unstable();
-    let median = our_times[epochs / 2].as_secs_f64() * 1e3;
-    let worst = our_times[epochs - 1].as_secs_f64() * 1e3;
+    spin_times.sort_unstable();
+    let at = |times: &[Spent], per_mille: usize| times[(epochs - 1) * per_mille / 1000].wall.as_secs_f64() * 1e3;
+    let (median, worst) = (at(&our_times, 500), at(&our_times, 1000));
+    let worst_cpu = our_times[epochs - 1].cpu.as_secs_f64() * 1e3;
+    let their_worst = at(&their_times, 1000);
     println!(
-        "{name:<10} {rows:>11} {ours:>14.0} {theirs:>14.0} {:>7.2} {median:>10.2} {worst:>10.2} {:>12.1} {:>12.1}",
+        "{name:<10} {rows:>11} {ours:>14.0} {theirs:>14.0} {:>6.2} {median:>10.2} {:>9.1} {:>9.1} {:>7.1} {worst:>8.2} {:>13.1} {:>12.1} {:>12.1}",
         ours / theirs,
+        at(&our_times, 999) / median,
         worst / median,
-        their_times[epochs - 1].as_secs_f64() * 1e3
+        worst_cpu / median,
+        their_worst / at(&their_times, 500),
+        their_worst,
+        at(&spin_times, 1000) / at(&spin_times, 500),
     );
+}
+
+/// Computes in registers alone, for about as long as an operator takes for so many rows: it varies by what the machine takes away.
+fn spin(rows: usize) -> u64 {
+    (0..rows as u64 * 32).fold(1, |hash: u64, step| std::hint::black_box(hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ step))
+}
+
+/// The slowest epochs: where they are, and whether the thread computed, waited, or was given memory.
+fn print_slowest(times: &[Spent], count: usize) {
+    let mut slowest: Vec<(usize, &Spent)> = times.iter().enumerate().collect();
+    slowest.sort_unstable_by(|left, right| right.1.cmp(left.1));
+    for (epoch, Spent { wall, cpu, faults }) in slowest.into_iter().take(count) {
+        println!(
+            "  epoch {epoch:>5}: {:>7.2} ms, {:>7.2} ms on the CPU, {faults} page faults",
+            wall.as_secs_f64() * 1e3,
+            cpu.as_secs_f64() * 1e3
+        );
+    }
 }
 
 fn time(epoch: impl FnOnce() -> u64) -> Duration {
