@@ -17,6 +17,7 @@ mod extremes;
 mod linear;
 mod ordered_word;
 mod output;
+mod plain;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -31,11 +32,15 @@ use deltic_zset::{EncodedRows, GroupTable, Result, RowLayout, ZBatch};
 use crate::{EpochOperator, Output, StateSize};
 use changelog::Changelog;
 use output::Payloads;
+use plain::PlainDelta;
 use plan::{Plan, Stream, TOTAL, TOUCHED};
 use words::add_wide;
 
-/// Groups whose changes are worked out together: few enough that their payloads stay in the cache.
-const BLOCK: usize = 1 << 14;
+/// Rows that are applied, and groups whose changes are worked out, together: few enough that what they touch stays in the cache from
+/// one pass over them to the next.
+const BLOCK: usize = 1 << 12;
+/// Groups whose rows are on their way from memory.
+const AHEAD: usize = 16;
 
 /// Keeps one row per group: the group columns, then the result of each call.
 pub struct Aggregate {
@@ -100,7 +105,8 @@ impl Aggregate {
         for (row, &group) in self.groups.iter().enumerate() {
             let payload = self.table.payload_mut(group);
             if payload[TOUCHED] == 0 {
-                self.saved.extend_from_slice(payload);
+                // A payload is so short that the call of a copying function would cost more than the copy.
+                payload.iter().for_each(|&word| self.saved.push(word));
                 self.touched.push(group);
                 payload[TOUCHED] = self.touched.len() as u64;
             }
@@ -114,7 +120,10 @@ impl Aggregate {
         let stride = self.plan.words;
         let mut words = Vec::with_capacity(2 * groups.len() * stride);
         words.extend_from_slice(&self.saved[first * stride..(first + groups.len()) * stride]);
-        for &group in groups {
+        for (index, &group) in groups.iter().enumerate() {
+            if let Some(&ahead) = groups.get(index + AHEAD) {
+                self.table.prefetch(ahead);
+            }
             let payload = self.table.payload_mut(group);
             payload[TOUCHED] = 0;
             words.extend_from_slice(payload);
@@ -137,16 +146,48 @@ impl Aggregate {
     }
 }
 
-impl EpochOperator for Aggregate {
-    fn push(&mut self, _port: usize, batch: ZBatch) {
-        if batch.is_empty() {
-            return;
-        }
+impl Aggregate {
+    /// Applies the rows of a batch of at most [`BLOCK`] of them.
+    fn apply(&mut self, batch: &ZBatch) {
         let keys: Vec<ArrayRef> = self.group.iter().map(|&column| batch.column(column).clone()).collect();
         self.assign_groups(&keys, batch.len());
         self.touch(batch.weights().map(|weights| &**weights));
         for stream in &mut self.plan.streams {
-            stream.add(&mut self.table, &self.groups, &batch);
+            stream.add(&mut self.table, &self.groups, batch);
+        }
+    }
+
+    /// The delta of the `touched` groups, which are untouched from now on.
+    fn delta(&mut self, touched: &[u32]) -> Output {
+        let mut output = Output::default();
+        let stride = self.plan.words;
+        let mut plain = PlainDelta::try_new(&self.calls, &self.plan, self.group.is_empty(), touched.len());
+        let mut emptied = Vec::new();
+        for (block, groups) in touched.chunks(BLOCK).enumerate() {
+            let first = block * BLOCK;
+            let saved = &self.saved[first * stride..(first + groups.len()) * stride];
+            if plain.as_mut().is_some_and(|plain| plain.add(&mut self.table, groups, saved, &mut emptied)) {
+                self.remove_empty(&emptied);
+                emptied.clear();
+                continue;
+            }
+            let payloads = self.payloads(first, groups);
+            let delta = self.changelog().delta(groups, &payloads, self.opened);
+            output.rows.extend(delta.rows);
+            output.errors.extend(delta.errors);
+            if !self.group.is_empty() {
+                self.remove_empty(groups);
+            }
+        }
+        output.rows.extend(plain.map(|plain| plain.finish(&self.schema)).unwrap_or_default());
+        output
+    }
+}
+
+impl EpochOperator for Aggregate {
+    fn push(&mut self, _port: usize, batch: ZBatch) {
+        for start in (0..batch.len()).step_by(BLOCK) {
+            self.apply(&batch.slice(start, BLOCK.min(batch.len() - start)));
         }
     }
 
@@ -158,21 +199,16 @@ impl EpochOperator for Aggregate {
         for stream in &mut self.plan.streams {
             stream.settle(&mut self.table, &self.touched);
         }
-        let mut output = Output::default();
-        let touched = std::mem::take(&mut self.touched);
-        for (block, groups) in touched.chunks(BLOCK).enumerate() {
-            let payloads = self.payloads(block * BLOCK, groups);
-            let delta = self.changelog().delta(groups, &payloads, self.opened);
-            output.rows.extend(delta.rows);
-            output.errors.extend(delta.errors);
-            if !self.group.is_empty() {
-                self.remove_empty(groups);
-            }
-        }
+        let mut touched = std::mem::take(&mut self.touched);
+        let output = self.delta(&touched);
         self.opened = true;
         self.plan.streams.iter_mut().for_each(Stream::forget);
+        // The next epoch is likely to be as big as this one.
+        self.saved.shrink_to(2 * self.saved.len());
         self.saved.clear();
-        self.saved.shrink_to(BLOCK * self.plan.words);
+        touched.shrink_to(2 * touched.len());
+        touched.clear();
+        self.touched = touched;
         output
     }
 

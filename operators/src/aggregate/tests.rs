@@ -89,6 +89,17 @@ fn without_group_columns_there_is_always_one_row() {
 }
 
 #[test]
+fn an_error_among_counts_and_sums_leaves_the_other_groups_alone() {
+    let mut law = law(&[0], &[call(Count, None), call(Sum, Some(2)), call(Count, Some(2))]);
+    assert_eq!(law.step(&[&[row(1, Some(i64::MAX), "", 1), row(2, None, "", 1), row(3, Some(7), "", 1)]])["(2, 1, NULL, 0)"], 1);
+    let delta = law.step(&[&[row(1, Some(1), "", 1), row(2, Some(0), "", 1), row(3, Some(7), "", -1)]]);
+    assert_eq!((delta.len(), law.errors().len()), (4, 1));
+    assert_eq!(delta["(2, 2, 0, 1)"], 1);
+    assert_eq!(law.step(&[&[row(1, Some(1), "", -1)]])[&format!("(1, 1, {}, 1)", i64::MAX)], 1);
+    assert!(law.errors().is_empty());
+}
+
+#[test]
 fn the_row_of_no_group_may_come_with_the_first_rows() {
     let mut law = law(&[], &[call(Count, None)]);
     assert_eq!(law.step(&[&[row(1, None, "", 3)]]).into_iter().collect::<Vec<_>>(), [("(3)".to_owned(), 1)]);

@@ -5,13 +5,17 @@ use crate::memory::{Pages, prefetch};
 
 /// Rows for which there is space at first.
 const FIRST_ROWS: usize = 16;
+/// Words of a cache line.
+const LINE_WORDS: usize = 8;
 /// The end of the list of free rows.
 const NO_ROW: u32 = u32::MAX;
 
 pub(super) struct Rows {
     words: Pages<u64>,
+    /// At least the words of the key and of the payload.
     stride: usize,
     key_words: usize,
+    payload_words: usize,
     /// Rows for which there is space.
     capacity: usize,
     /// Rows that are or were in use.
@@ -24,8 +28,9 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn new(key_words: usize, payload_words: usize) -> Self {
-        let stride = key_words + payload_words;
-        Rows { words: Pages::zeroed(0), stride, key_words, capacity: 0, end: 0, len: 0, free: NO_ROW }
+        let words = key_words + payload_words;
+        let stride = if words == LINE_WORDS - 1 { LINE_WORDS } else { words };
+        Rows { words: Pages::zeroed(0), stride, key_words, payload_words, capacity: 0, end: 0, len: 0, free: NO_ROW }
     }
 
     /// Rows in use.
@@ -39,7 +44,7 @@ impl Rows {
     }
 
     pub(super) fn payload_words(&self) -> usize {
-        self.stride - self.key_words
+        self.payload_words
     }
 
     /// Without what was reserved but never touched.
@@ -62,13 +67,13 @@ impl Rows {
     #[inline(always)]
     pub(super) fn payload(&self, row: u32) -> &[u64] {
         let start = row as usize * self.stride;
-        &self.words[start + self.key_words..start + self.stride]
+        &self.words[start + self.key_words..start + self.key_words + self.payload_words]
     }
 
     #[inline(always)]
     pub(super) fn payload_mut(&mut self, row: u32) -> &mut [u64] {
         let start = row as usize * self.stride;
-        &mut self.words[start + self.key_words..start + self.stride]
+        &mut self.words[start + self.key_words..start + self.key_words + self.payload_words]
     }
 
     /// Asks for the cache line in which the row begins, and for the one in which it ends if it may be the next.
