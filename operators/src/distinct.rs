@@ -19,6 +19,11 @@ const WEIGHT: usize = 0;
 const TOUCHED: usize = 2;
 const WORDS: usize = 3;
 
+/// Rows that are applied together: few enough that what they touch stays in the cache from one pass over them to the next.
+const BLOCK: usize = 1 << 12;
+/// Rows of the table that are on their way from memory.
+const AHEAD: usize = 16;
+
 static NEGATIVE: LazyLock<EvalError> =
     LazyLock::new(|| EvalError::new(code::WEIGHT, "the row was deleted more often than inserted"));
 
@@ -28,7 +33,7 @@ pub struct Distinct {
     layout: RowLayout,
     weights: GroupTable,
     /// The rows that the open epoch touched, with the sign of their weight before it.
-    touched: Vec<(u32, i128)>,
+    touched: Vec<(u32, i8)>,
     encoded: EncodedRows,
     hashes: Vec<u64>,
     groups: Vec<u32>,
@@ -62,11 +67,9 @@ impl Distinct {
     }
 }
 
-impl EpochOperator for Distinct {
-    fn push(&mut self, _port: usize, batch: ZBatch) {
-        if batch.is_empty() {
-            return;
-        }
+impl Distinct {
+    /// Applies the rows of a batch of at most [`BLOCK`] of them.
+    fn apply(&mut self, batch: &ZBatch) {
         hash_columns(batch.columns(), batch.len(), &mut self.hashes);
         self.layout.encode(batch.columns(), batch.len(), &mut self.encoded);
         self.weights.upsert(&self.encoded, &self.hashes, &mut self.groups);
@@ -75,20 +78,32 @@ impl EpochOperator for Distinct {
             let before = weight(payload);
             if payload[TOUCHED] == 0 {
                 payload[TOUCHED] = 1;
-                self.touched.push((group, before.signum()));
+                self.touched.push((group, before.signum() as i8));
             }
             let after = before.wrapping_add(i128::from(batch.weight(row)));
             (payload[WEIGHT], payload[WEIGHT + 1]) = (after as u64, (after >> 64) as u64);
+        }
+    }
+}
+
+impl EpochOperator for Distinct {
+    fn push(&mut self, _port: usize, batch: ZBatch) {
+        for start in (0..batch.len()).step_by(BLOCK) {
+            self.apply(&batch.slice(start, BLOCK.min(batch.len() - start)));
         }
     }
 
     fn close(&mut self, _epoch: u64) -> Output {
         let (mut groups, mut weights, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         let mut errors = ErrorRows::new();
-        for (group, before) in std::mem::take(&mut self.touched) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for (index, &(group, before)) in touched.iter().enumerate() {
+            if let Some(&(ahead, _)) = touched.get(index + AHEAD) {
+                self.weights.prefetch(ahead);
+            }
             let payload = self.weights.payload_mut(group);
             payload[TOUCHED] = 0;
-            let after = weight(payload).signum();
+            let after = weight(payload).signum() as i8;
             let change = i64::from(after > 0) - i64::from(before > 0);
             if change != 0 {
                 groups.push(group);
@@ -103,6 +118,10 @@ impl EpochOperator for Distinct {
         let weights = weights.iter().any(|&weight| weight != 1).then_some(weights);
         let output = Output::of(self.batch(&groups, weights), errors.finish());
         gone.into_iter().for_each(|group| self.weights.remove(group));
+        // The next epoch is likely to be as big as this one.
+        touched.shrink_to(2 * touched.len());
+        touched.clear();
+        self.touched = touched;
         output
     }
 
