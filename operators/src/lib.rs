@@ -33,5 +33,5 @@ pub use join::Join;
 pub use map_filter::MapFilter;
 pub use negate::Negate;
 pub use operator::{EpochOperator, Output, StateSize, WindowMetrics};
-pub use top_k::TopK;
+pub use top_k::{AppendOnlyTopK, TopK};
 pub use union::Union;

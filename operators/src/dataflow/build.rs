@@ -8,7 +8,7 @@ use crate::contract;
 use crate::driver::Cadence;
 use crate::exchange::owner_of_empty_key;
 use crate::join::Join;
-use crate::{Aggregate, Constant, Distinct, EpochOperator, MapFilter, Negate, TopK, Union};
+use crate::{Aggregate, AppendOnlyTopK, Constant, Distinct, EpochOperator, MapFilter, Negate, TopK, Union};
 
 /// Where an operator is built.
 pub(super) struct Site<'a> {
@@ -60,7 +60,10 @@ impl Site<'_> {
                 let owns_global = self.worker == owner_of_empty_key(self.peers);
                 Box::new(Aggregate::try_new(group, aggregates, input(0), schema, owns_global)?)
             }
-            Operator::TopK { .. } => Box::new(TopK::try_new(node, &input(0).schema)?),
+            Operator::TopK { .. } => match AppendOnlyTopK::try_new(node, input(0))? {
+                Some(operator) => Box::new(operator),
+                None => Box::new(TopK::try_new(node, &input(0).schema)?),
+            },
             timed => unreachable!("no plan has {timed:?} so far"),
         })
     }

@@ -8,7 +8,11 @@
 //! Positions count copies, so the index must not hold negative weights, nor such that their sums leave 64 bits. It holds each
 //! weight cut to `0 ..= cap`; true weights outside of that are kept beside it. A negative one (only a wrong input can cause
 //! it) is an error row until it is made good.
+//!
+//! Over an input that never retracts, a short window needs far less: [`AppendOnlyTopK`].
 
+mod append_only;
+mod kept;
 mod key;
 #[cfg(test)]
 mod tests;
@@ -26,6 +30,7 @@ use deltic_circuit::{ErrorRows, EvalError, Node, Operator, render_values};
 use deltic_zset::{Error, Result, ZBatch};
 
 use crate::{EpochOperator, Output, StateSize};
+pub use append_only::AppendOnlyTopK;
 use key::{KeyEncoder, RowKey};
 use window::{Change, Rows, Shown, Window};
 

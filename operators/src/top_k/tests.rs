@@ -5,11 +5,11 @@
 
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
-use deltic_circuit::{Properties, SortKey};
+use deltic_circuit::{Circuit, Properties, SortKey};
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{Law, Row, check, circuit, history, schema};
+use crate::testing::{Change, Law, Row, check, circuit, history, play, schema};
 
 #[derive(Clone, Debug)]
 struct Shape {
@@ -23,6 +23,16 @@ struct Shape {
 const TYPES: [DataType; 3] = [DataType::Int64, DataType::Float64, DataType::Utf8];
 
 fn law(shape: Shape) -> Law<TopK> {
+    let circuit = top_k_circuit(shape, false);
+    Law::new(TopK::try_new(&circuit.nodes[1], &circuit.nodes[0].schema).unwrap(), circuit, true)
+}
+
+fn append_only_law(shape: Shape) -> Law<AppendOnlyTopK> {
+    let circuit = top_k_circuit(shape, true);
+    Law::new(AppendOnlyTopK::try_new(&circuit.nodes[1], &circuit.nodes[0]).unwrap().unwrap(), circuit, true)
+}
+
+fn top_k_circuit(shape: Shape, append_only: bool) -> Circuit {
     let input = schema(&TYPES);
     let mut types = TYPES.to_vec();
     types.extend(shape.numbered.then_some(DataType::UInt64));
@@ -34,8 +44,9 @@ fn law(shape: Shape) -> Law<TopK> {
         limit: shape.limit,
         with_row_number: shape.numbered,
     };
-    let circuit = circuit(operator, std::slice::from_ref(&input), &output);
-    Law::new(TopK::try_new(&circuit.nodes[1], &input).unwrap(), circuit, true)
+    let mut circuit = circuit(operator, std::slice::from_ref(&input), &output);
+    circuit.nodes[0].properties.append_only = append_only;
+    circuit
 }
 
 fn by(column: usize) -> SortKey {
@@ -137,11 +148,54 @@ fn values() -> impl Strategy<Value = Vec<ScalarValue>> + Clone {
         .prop_map(|(number, float, text)| vec![ScalarValue::Int64(number), ScalarValue::Float64(float), ScalarValue::Utf8(text)])
 }
 
+#[test]
+fn over_appended_rows_only_what_may_be_shown_is_kept() {
+    let mut law = append_only_law(Shape { partition: vec![0], offset: 1, ..least(1) });
+    assert!(law.step(&[&[row(1, 5.0, "a", 1)]]).is_empty());
+    assert_eq!(law.step(&[&[row(1, 3.0, "b", 1), row(1, 4.0, "c", 1), row(2, 9.0, "d", 4)]]).len(), 2);
+    // Two rows of the first partition, and of the second one row with two of its copies.
+    assert_eq!(law.operator.state_size().rows, 3);
+    assert!(law.step(&[&[row(1, 6.0, "e", 1), row(2, 9.0, "d", 1), row(2, 9.0, "e", 1)]]).is_empty());
+    assert_eq!(law.operator.state_size().rows, 3);
+    assert_eq!(law.step(&[&[row(2, 1.0, "f", i64::MAX - 1)], &[row(2, 1.0, "f", 1)]]).len(), 2);
+    assert_eq!(law.operator.state_size().rows, 3);
+}
+
+#[test]
+fn appended_rows_push_others_out_within_an_epoch() {
+    let mut law = append_only_law(least(1));
+    assert_eq!(law.step(&[&[row(1, 3.0, "a", 1)], &[row(1, 2.0, "b", 1)], &[row(1, 1.0, "c", 1)]]).len(), 1);
+    assert_eq!(law.step(&[&[row(1, 0.5, "d", 1)], &[row(1, 0.5, "c", 1)], &[row(1, 0.5, "c", 1)]]).len(), 2);
+}
+
+#[test]
+fn wide_windows_and_inputs_that_retract_are_for_the_index() {
+    let of = |shape, append_only| {
+        let circuit = top_k_circuit(shape, append_only);
+        AppendOnlyTopK::try_new(&circuit.nodes[1], &circuit.nodes[0]).unwrap().is_some()
+    };
+    assert!(of(least(10), true));
+    assert!(!of(least(10), false));
+    assert!(!of(least(100_000), true));
+    assert!(!of(Shape { offset: u64::MAX, ..least(2) }, true));
+    assert!(!of(Shape { limit: None, ..least(1) }, true));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn the_sum_of_the_deltas_is_the_top_of_the_sum(shape in shapes(), history in history(values())) {
         check(law(shape), history);
+    }
+
+    #[test]
+    fn what_was_pushed_out_never_comes_back(shape in shapes(), history in history(values())) {
+        let mut law = append_only_law(Shape { limit: shape.limit.or(Some(2)), ..shape });
+        let inserts = |batch: Vec<Change>| batch.into_iter().filter(|change| matches!(change, Change::Insert(_))).collect();
+        for epoch in history {
+            let batches = play(epoch.into_iter().map(inserts).collect(), &mut Vec::new());
+            law.step(&batches.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        }
     }
 }

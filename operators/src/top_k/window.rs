@@ -121,7 +121,7 @@ impl Window {
 }
 
 /// The positions of `left` that are not in `right`.
-fn difference(left: &Range<i64>, right: &Range<i64>) -> impl Iterator<Item = i64> {
+pub(super) fn difference(left: &Range<i64>, right: &Range<i64>) -> impl Iterator<Item = i64> {
     (left.start..left.end.min(right.start)).chain(left.start.max(right.end)..left.end)
 }
 
