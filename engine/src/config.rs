@@ -1,6 +1,9 @@
 //! [`Config`]: how a database runs.
 
+use std::time::Duration;
+
 use crate::error::{Error, Result};
+use crate::time::Clock;
 
 /// What happens to a commit for which a source's ingest queue has no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,6 +15,16 @@ pub enum OverflowPolicy {
     Drop,
     /// The commit is refused with an error.
     Error,
+}
+
+impl From<deltic_sql::OverflowPolicy> for OverflowPolicy {
+    fn from(policy: deltic_sql::OverflowPolicy) -> Self {
+        match policy {
+            deltic_sql::OverflowPolicy::Block => OverflowPolicy::Block,
+            deltic_sql::OverflowPolicy::Drop => OverflowPolicy::Drop,
+            deltic_sql::OverflowPolicy::Error => OverflowPolicy::Error,
+        }
+    }
 }
 
 /// How a database runs. Start from [`Config::in_memory`].
@@ -29,6 +42,8 @@ pub struct Config {
     pub(crate) queue_bytes: usize,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) subscription_epochs: usize,
+    pub(crate) clock: Clock,
+    pub(crate) tick_interval: Duration,
 }
 
 impl Config {
@@ -43,6 +58,8 @@ impl Config {
             queue_bytes: 256 << 20,
             overflow: OverflowPolicy::Block,
             subscription_epochs: 65_536,
+            clock: Clock::System,
+            tick_interval: Duration::from_secs(1),
         }
     }
 
@@ -89,6 +106,19 @@ impl Config {
         self
     }
 
+    /// Where `now()` and processing time come from: the clock of the machine, unless a [`ManualClock`](crate::ManualClock) is given.
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+
+    /// How often time passes for views without commits (one second by default): with the clock of the machine, and views that depend on the time, an
+    /// epoch without rows is made when there was none for so long. A [`ManualClock`](crate::ManualClock) makes no epochs.
+    pub fn tick_interval(mut self, interval: Duration) -> Self {
+        self.tick_interval = interval;
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         let positive = [
             ("workers", self.workers),
@@ -99,6 +129,9 @@ impl Config {
         ];
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => Err(Error::usage(format!("the configuration has {name} = 0; it must be at least 1"))),
+            None if self.tick_interval.is_zero() => {
+                Err(Error::usage("the configuration has tick_interval = 0; time cannot pass that often"))
+            }
             None => Ok(()),
         }
     }

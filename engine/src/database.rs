@@ -18,6 +18,7 @@ use crate::session::Session;
 use crate::source::Source;
 use crate::stats::Stats;
 use crate::subscription::Subscription;
+use crate::time::Clock;
 use crate::transaction::Transaction;
 
 /// A database: tables and streams, views that are kept exactly fresh, and the threads that do it.
@@ -179,6 +180,36 @@ impl Database {
         self.handle().ask(|reply| Request::Stats { reply })
     }
 
+    /// Moves the watermark of a table or stream to `to`, as an epoch of its own: microseconds since 1970-01-01 in UTC, or the value of an
+    /// integer column. Returns the epoch, when every view reflects it.
+    ///
+    /// # Errors
+    /// `DT4015` if the source has no event time, or its watermark is past `to` already.
+    pub fn advance_watermark(&self, source: &str, to: i64) -> Result<u64> {
+        let mut transaction = self.begin();
+        transaction.advance_watermark(source, to)?;
+        transaction.commit()
+    }
+
+    /// Makes an epoch without rows, at the time that the clock shows: windows close, rows fall out of `now() - INTERVAL ..`, sources become idle.
+    /// Returns the epoch, when every view reflects it. (With the clock of the machine, the database does this by itself; see
+    /// [`Config::tick_interval`](crate::Config::tick_interval).)
+    ///
+    /// # Errors
+    /// If the database cannot go on.
+    pub fn tick(&self) -> Result<u64> {
+        self.begin().commit()
+    }
+
+    /// Makes the clock's time that of an epoch, before something is evaluated that depends on it. A clock that is moved by hand is left to
+    /// its owner.
+    pub(crate) fn catch_up_with_clock(&self) -> Result<()> {
+        match self.config().clock {
+            Clock::System => self.tick().map(drop),
+            Clock::Manual(_) => Ok(()),
+        }
+    }
+
     /// The last epoch that every view reflects.
     pub fn epoch(&self) -> u64 {
         self.shared.complete.load(Ordering::Acquire)
@@ -211,6 +242,13 @@ impl Database {
     pub(crate) fn source(&self, name: &str) -> Result<Arc<Source>> {
         let names = self.names();
         let folded = folded(&names, name)?;
+        if names.catalog.relation(&folded).is_some_and(|relation| relation.kind == RelationKind::LateRows) {
+            return Err(Error::new(
+                code::RELATION,
+                format!("'{folded}' is filled by its source with the rows that come too late"),
+            )
+            .with_hint("TRUNCATE empties it, nothing else changes it"));
+        }
         names.sources.get(&folded).cloned().ok_or_else(|| {
             Error::new(code::RELATION, format!("'{folded}' is a view, and views change only with what they read"))
                 .with_hint("change the tables below it")

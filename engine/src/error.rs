@@ -53,6 +53,8 @@ pub(crate) mod code {
     pub(crate) const CLOSED: &str = "DT4013";
     /// A commit refused because other commits kept changing the rows it was computed from.
     pub(crate) const CONFLICT: &str = "DT4014";
+    /// A watermark that does not exist, or would go back; a clock that cannot be moved.
+    pub(crate) const WATERMARK: &str = "DT4015";
     /// A worker or the coordinator failed: the database cannot go on.
     pub(crate) const POISONED: &str = "DT4900";
     /// A bug.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
-use deltic_circuit::error_schema;
+use deltic_circuit::{EpochInfo, error_schema};
 use deltic_operators::Part;
 
 use crate::contents::ContentsSnapshot;
@@ -38,8 +38,21 @@ const MESSAGE_PARTS: usize = 256;
 /// How long the coordinator sleeps at most while the queue is full: a bound on the cost of a lost wake-up.
 const NAP: Duration = Duration::from_millis(1);
 
-/// Contents at one epoch, by relation.
-pub(crate) type Reading = HashMap<String, ContentsSnapshot>;
+/// What there is at one epoch.
+#[derive(Default)]
+pub(crate) struct Reading {
+    /// Contents by relation.
+    pub(crate) contents: HashMap<String, ContentsSnapshot>,
+    /// What the epoch knows beside.
+    pub(crate) info: Arc<EpochInfo>,
+}
+
+impl Reading {
+    /// Nothing yet, at an epoch that knows `info`.
+    pub(crate) fn at(info: Arc<EpochInfo>) -> Self {
+        Reading { contents: HashMap::new(), info }
+    }
+}
 
 /// The coordinator's side of the keeper.
 pub(crate) struct Keeper {
@@ -155,7 +168,7 @@ impl Keeper {
 
     /// As [`Keeper::read`], and waits for the answer.
     pub(crate) fn contents(&mut self, views: Vec<String>) -> Result<Reading> {
-        self.ask(|reply| Message::Read { views, reading: Reading::new(), reply })
+        self.ask(|reply| Message::Read { views, reading: Reading::default(), reply })
     }
 
     /// As [`Keeper::read_errors`], and waits for the answer.
@@ -305,7 +318,7 @@ impl Views {
     fn read(&self, views: Vec<String>, mut reading: Reading) -> Result<Reading> {
         for view in views {
             let snapshot = self.kept(&view)?.rows.snapshot().into();
-            reading.insert(view, snapshot);
+            reading.contents.insert(view, snapshot);
         }
         Ok(reading)
     }

@@ -7,6 +7,7 @@
 //! place in a total order of *epochs*, keeps the contents of tables and views, and sends the epoch to the workers; pinned
 //! timely workers run the circuits of all views and report what changed.
 
+mod changes;
 pub mod check;
 mod config;
 mod contents;
@@ -27,18 +28,21 @@ mod spin;
 mod stats;
 mod stream;
 mod subscription;
+mod time;
 mod transaction;
 mod worker;
 
 pub use config::{Config, OverflowPolicy};
 pub use database::{Database, RelationInfo, RelationKind};
+pub use deltic_operators::WindowMetrics;
 pub use error::{Error, Result};
 pub use ingest::IngestCounters;
 pub use outcome::{Outcome, Rows};
 pub use session::Session;
 pub use stats::{OperatorStats, RelationStats, Stats};
 pub use subscription::{Change, Subscription, ViewDelta};
-pub use transaction::{Pending, Transaction};
+pub use time::{Clock, LateCounters, LateNotice, ManualClock};
+pub use transaction::{Pending, Receipt, Transaction};
 
 /// The examples of the book's page on the library, compiled and run with the tests.
 #[cfg(doctest)]

@@ -5,7 +5,7 @@ use std::fmt;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use crate::Subscription;
+use crate::{LateNotice, Subscription};
 
 /// Rows in answer to a statement.
 #[derive(Clone, Debug)]
@@ -49,6 +49,15 @@ pub enum Outcome {
         rows: u64,
         /// The epoch of the (last) commit; `None` inside of a transaction, and where nothing was committed.
         epoch: Option<u64>,
+        /// What sources with `late_policy = 'warn'` did not accept of it.
+        notices: Vec<LateNotice>,
+    },
+    /// Time moved: `ADVANCE WATERMARK`, `ADVANCE CLOCK`.
+    Advanced {
+        /// What was done.
+        command: &'static str,
+        /// The epoch of the new time; `None` inside of a transaction.
+        epoch: Option<u64>,
     },
     /// A transaction began or ended: `BEGIN`, `COMMIT`, `ROLLBACK`.
     Transaction {
@@ -56,6 +65,8 @@ pub enum Outcome {
         command: &'static str,
         /// The epoch of the commit.
         epoch: Option<u64>,
+        /// What sources with `late_policy = 'warn'` did not accept of it.
+        notices: Vec<LateNotice>,
     },
     /// Rows: `SELECT`, `EXPLAIN`, `SHOW`, `DESCRIBE`.
     Rows(Rows),
@@ -64,6 +75,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What the user should hear beside the answer.
+    pub fn notices(&self) -> &[LateNotice] {
+        match self {
+            Outcome::Changed { notices, .. } | Outcome::Transaction { notices, .. } => notices,
+            _ => &[],
+        }
+    }
+
     /// The rows, if the statement answered with rows.
     pub fn into_rows(self) -> Option<Rows> {
         match self {
@@ -79,8 +98,10 @@ impl fmt::Display for Outcome {
             Outcome::Definition { command, name, changed: true } => write!(f, "{command} {name}"),
             Outcome::Definition { command, name, changed: false } => write!(f, "{command} {name}: nothing to do"),
             Outcome::Changed { command, rows, .. } => write!(f, "{command} {rows}"),
-            Outcome::Transaction { command, epoch: Some(epoch) } => write!(f, "{command} (epoch {epoch})"),
-            Outcome::Transaction { command, epoch: None } => write!(f, "{command}"),
+            Outcome::Transaction { command, epoch, .. } | Outcome::Advanced { command, epoch } => match epoch {
+                Some(epoch) => write!(f, "{command} (epoch {epoch})"),
+                None => write!(f, "{command}"),
+            },
             Outcome::Rows(rows) => write!(f, "{} rows", rows.len()),
             Outcome::Subscription(subscription) => {
                 write!(f, "SUBSCRIBE {}", subscription.relations().collect::<Vec<_>>().join(", "))

@@ -12,7 +12,7 @@ use crate::Database;
 use crate::error::{Error, Result, code};
 use crate::execute;
 use crate::outcome::{Outcome, Rows};
-use crate::transaction::Transaction;
+use crate::transaction::{Receipt, Transaction};
 use crate::worker::panic_message;
 
 /// A sequence of statements with at most one open transaction. Sessions of one database run concurrently. Dropped with an open
@@ -95,11 +95,9 @@ impl Session {
             Statement::Subscribe { relations } => execute::subscribe(&self.database, relations),
             Statement::Explain(explain) => execute::explain(&self.database, explain).map(Outcome::Rows),
             Statement::Show(show) => execute::show(&self.database, show).map(Outcome::Rows),
-            Statement::AdvanceWatermark(_) => {
-                Err(Error::new(deltic_sql::Code::Unsupported.as_str(), "ADVANCE WATERMARK is not supported"))
-            }
-            Statement::AdvanceClock(_) => {
-                Err(Error::new(deltic_sql::Code::Unsupported.as_str(), "ADVANCE CLOCK is not supported"))
+            Statement::AdvanceWatermark(advance) => execute::advance_watermark(self, advance),
+            Statement::AdvanceClock(advance) => {
+                self.outside("ADVANCE CLOCK").and_then(|()| execute::advance_clock(&self.database, advance))
             }
             Statement::Describe { relation } => execute::describe(&self.database, relation).map(Outcome::Rows),
         }
@@ -119,18 +117,21 @@ impl Session {
             return Err(Error::new(code::TRANSACTION, "a transaction is open already").with_hint("COMMIT or ROLLBACK first"));
         }
         self.transaction = Some(self.database.begin());
-        Ok(Outcome::Transaction { command: "BEGIN", epoch: None })
+        Ok(Outcome::Transaction { command: "BEGIN", epoch: None, notices: Vec::new() })
     }
 
     fn commit(&mut self) -> Result<Outcome> {
         let mut transaction = self.take_transaction("COMMIT")?;
-        let epoch = if transaction.is_empty() { None } else { Some(transaction.commit()?) };
-        Ok(Outcome::Transaction { command: "COMMIT", epoch })
+        if transaction.is_empty() {
+            return Ok(Outcome::Transaction { command: "COMMIT", epoch: None, notices: Vec::new() });
+        }
+        let Receipt { epoch, notices } = transaction.submit()?.receipt()?;
+        Ok(Outcome::Transaction { command: "COMMIT", epoch: Some(epoch), notices })
     }
 
     fn rollback(&mut self) -> Result<Outcome> {
         self.take_transaction("ROLLBACK")?;
-        Ok(Outcome::Transaction { command: "ROLLBACK", epoch: None })
+        Ok(Outcome::Transaction { command: "ROLLBACK", epoch: None, notices: Vec::new() })
     }
 
     fn take_transaction(&mut self, command: &str) -> Result<Transaction> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use deltic_sql::{Relation, RelationKind};
 
-use crate::config::Config;
+use crate::config::{Config, OverflowPolicy};
 use crate::ingest::Credits;
 
 /// A table or a stream. Writers check their batches against it and queue them with it; the coordinator refuses those that name a source
@@ -39,7 +39,8 @@ impl Source {
             (_, Some(key)) => SourceKind::Keyed(key.clone()),
             (_, None) => SourceKind::Multiset,
         };
-        let credits = Credits::new(name.clone(), config.overflow, config.queue_rows, config.queue_bytes);
+        let overflow = relation.overflow.map_or(config.overflow, OverflowPolicy::from);
+        let credits = Credits::new(name.clone(), overflow, config.queue_rows, config.queue_bytes);
         Arc::new(Source { name, schema: relation.schema.clone(), kind, relation, credits })
     }
 

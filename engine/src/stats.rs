@@ -1,6 +1,9 @@
 //! [`Stats`]: what a database is doing and what it holds.
 
+use deltic_operators::WindowMetrics;
+
 use crate::ingest::IngestCounters;
+use crate::time::LateCounters;
 
 /// A database at one moment.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +37,15 @@ pub struct RelationStats {
     pub changes: u64,
     /// The ingest queue; zeros for a view.
     pub ingest: IngestCounters,
+    /// The watermark of a source with event time, if it has one yet: microseconds since 1970-01-01 in UTC, or the value of an integer column.
+    pub watermark: Option<i64>,
+    /// Whether it is a source that holds nothing back, because no row came for its `idle_timeout`.
+    pub idle: bool,
+    /// Rows that a source with event time did not accept.
+    pub late: LateCounters,
+    /// What has happened to the windows of a view, over all workers. Rows that its sources refused since it was created are
+    /// `data_dropped_after_grace`.
+    pub windows: WindowMetrics,
     /// The operators of a view, over all workers.
     pub operators: Vec<OperatorStats>,
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{Int64Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
+use deltic_circuit::time::{EpochInfo, TimeSource};
 use deltic_zset::ZBatch;
 
 use crate::error::{Error, Result, code};
@@ -22,6 +23,9 @@ const MAX_ROWS: usize = 16 << 20;
 pub struct Change {
     /// The epoch.
     pub epoch: u64,
+    /// The watermark after the epoch: the least one of all sources with event time that the relations depend on; `None` if there is none, or one of
+    /// them has none yet. Microseconds since 1970-01-01 in UTC, or the value of an integer column.
+    pub watermark: Option<i64>,
     /// The relations that changed, in the order of the subscription. Empty if the epoch changed none of them.
     pub deltas: Vec<ViewDelta>,
 }
@@ -54,6 +58,7 @@ pub(crate) type Parts = HashMap<Arc<str>, Vec<ZBatch>>;
 #[derive(Debug)]
 struct Raw {
     epoch: u64,
+    watermark: Option<i64>,
     /// Position in the subscription and parts.
     deltas: Vec<(usize, Vec<ZBatch>)>,
     rows: usize,
@@ -111,19 +116,25 @@ impl Queue {
 pub(crate) struct Publisher {
     queue: Arc<Queue>,
     names: Vec<Arc<str>>,
+    /// Whose watermarks go with the changes.
+    sources: Vec<TimeSource>,
     capacity: usize,
 }
 
-/// The two ends of a subscription to `relations`.
-pub(crate) fn subscription(relations: Vec<(Arc<str>, SchemaRef)>, capacity: usize) -> (Publisher, Subscription) {
+/// The two ends of a subscription to `relations`, which depend on the times of `sources`.
+pub(crate) fn subscription(
+    relations: Vec<(Arc<str>, SchemaRef)>,
+    sources: Vec<TimeSource>,
+    capacity: usize,
+) -> (Publisher, Subscription) {
     let queue = Arc::new(Queue { queued: Mutex::default(), arrived: Condvar::new() });
     let (names, schemas): (Vec<_>, Vec<_>) = relations.into_iter().unzip();
-    (Publisher { queue: queue.clone(), names: names.clone(), capacity }, Subscription { queue, names, schemas })
+    (Publisher { queue: queue.clone(), names: names.clone(), sources, capacity }, Subscription { queue, names, schemas })
 }
 
 impl Publisher {
     /// Queues an epoch. False if nobody will read it any more: the subscription was dropped, or has ended.
-    pub(crate) fn publish(&self, epoch: u64, parts: &Parts) -> bool {
+    pub(crate) fn publish(&self, epoch: u64, info: &EpochInfo, parts: &Parts) -> bool {
         if Arc::strong_count(&self.queue) == 1 {
             return false;
         }
@@ -139,7 +150,7 @@ impl Publisher {
             queued.end = Some(End::Error(lagged(epoch, queued.changes.len())));
         } else {
             queued.rows += rows;
-            queued.changes.push_back(Raw { epoch, deltas, rows });
+            queued.changes.push_back(Raw { epoch, watermark: info.watermark(&self.sources), deltas, rows });
         }
         let ended = queued.end.is_some();
         drop(queued);
@@ -230,7 +241,7 @@ impl Subscription {
                 deltas.push(ViewDelta { view: self.names[position].to_string(), rows: delta.to_record_batch()?, weights });
             }
         }
-        Ok(Change { epoch: raw.epoch, deltas })
+        Ok(Change { epoch: raw.epoch, watermark: raw.watermark, deltas })
     }
 }
 

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use deltic_zset::ZBatch;
 
 use crate::Database;
+use crate::changes::Changes;
 use crate::contents::ContentsSnapshot;
 use crate::coordinator::{Commit, Request};
 use crate::error::{Error, Result, code};
@@ -15,6 +16,7 @@ use crate::ingest::{Admission, Grant};
 use crate::seal::seal;
 use crate::shape;
 use crate::source::Source;
+use crate::time::{LateNotice, no_event_time};
 
 /// The greatest weight of one row in one change: small enough that sums of weights cannot overflow in practice.
 const MAX_WEIGHT: i64 = i32::MAX as i64;
@@ -27,7 +29,20 @@ const MAX_WEIGHT: i64 = i32::MAX as i64;
 #[derive(Debug)]
 pub struct Transaction {
     database: Database,
-    changes: Vec<(Arc<Source>, Vec<ZBatch>)>,
+    changes: Vec<Changes>,
+    /// Explicit watermarks.
+    watermarks: Vec<(Arc<Source>, i64)>,
+}
+
+/// What became of a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// Its epoch.
+    pub epoch: u64,
+    /// What sources with `late_policy = 'warn'` did not accept. (Other refused rows are counted silently; see
+    /// [`RelationStats`](crate::RelationStats).)
+    pub notices: Vec<LateNotice>,
 }
 
 /// A submitted transaction.
@@ -39,13 +54,13 @@ pub struct Pending {
 
 #[derive(Debug)]
 enum State {
-    Waiting(Receiver<Result<u64>>),
-    Known(Result<u64>),
+    Waiting(Receiver<Result<Receipt>>),
+    Known(Result<Receipt>),
 }
 
 impl Transaction {
     pub(crate) fn new(database: Database) -> Self {
-        Transaction { database, changes: Vec::new() }
+        Transaction { database, changes: Vec::new(), watermarks: Vec::new() }
     }
 
     /// Adds rows.
@@ -98,22 +113,54 @@ impl Transaction {
         if rows.is_empty() {
             return Ok(());
         }
-        match self.changes.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &source)) {
-            Some((_, changes)) => changes.push(rows),
-            None => self.changes.push((source, vec![rows])),
+        self.changes_of(source).batches.push(rows);
+        Ok(())
+    }
+
+    /// Replaces each row of `old` by that of `new` at the same place. If the source has event time, it accepts both or neither.
+    pub(crate) fn replace(&mut self, source: Arc<Source>, old: &ZBatch, new: ZBatch) -> Result<()> {
+        if new.is_empty() {
+            return Ok(());
         }
+        let old = old.negate()?;
+        let changes = self.changes_of(source);
+        changes.replacements.push(changes.batches.len());
+        changes.batches.extend([old, new]);
+        Ok(())
+    }
+
+    fn changes_of(&mut self, source: Arc<Source>) -> &mut Changes {
+        let known = self.changes.iter().position(|changes| Arc::ptr_eq(&changes.source, &source));
+        let position = known.unwrap_or_else(|| {
+            self.changes.push(Changes::of(source));
+            self.changes.len() - 1
+        });
+        &mut self.changes[position]
+    }
+
+    /// Moves the watermark of a table or stream to `to` at the end of the epoch: microseconds since 1970-01-01 in UTC, or the value of an
+    /// integer column. The rows of the same commit are judged by the watermark before.
+    ///
+    /// # Errors
+    /// `DT4015` if the source has no event time. That the watermark would go back shows at the commit.
+    pub fn advance_watermark(&mut self, source: &str, to: i64) -> Result<()> {
+        let source = self.database.source(source)?;
+        if source.relation.event_time.is_none() {
+            return Err(no_event_time(&source.name));
+        }
+        self.watermarks.push((source, to));
         Ok(())
     }
 
     /// Whether nothing was changed yet.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.changes.is_empty() && self.watermarks.is_empty()
     }
 
-    /// Lays the changes that were made to table `name` so far over its contents.
+    /// Lays the changes that were made to table `name` so far over its contents. Which of them are too late is known at the commit only.
     pub(crate) fn overlay(&self, name: &str, contents: &mut ContentsSnapshot) -> Result<()> {
-        for (source, changes) in self.changes.iter().filter(|(source, _)| &*source.name == name) {
-            let delta = seal(source, changes, || Ok(contents.clone()))?;
+        for changes in self.changes.iter().filter(|changes| &*changes.source.name == name) {
+            let delta = seal(&changes.source, &changes.batches, || Ok(contents.clone()))?;
             delta.into_iter().for_each(|part| contents.add(part));
         }
         Ok(())
@@ -133,31 +180,29 @@ impl Transaction {
     /// As far as they are known at once; [`Pending::wait`] tells the rest.
     pub fn submit(&mut self) -> Result<Pending> {
         let database = self.database.clone();
-        let changes = std::mem::take(&mut self.changes);
+        let (changes, watermarks) = (std::mem::take(&mut self.changes), std::mem::take(&mut self.watermarks));
         let Some(grants) = admit(&changes)? else {
-            let epoch = database.epoch();
-            return Ok(Pending { database, state: State::Known(Ok(epoch)) });
+            let receipt = Receipt { epoch: database.epoch(), notices: Vec::new() };
+            return Ok(Pending { database, state: State::Known(Ok(receipt)) });
         };
         let (reply, answer) = bounded(1);
-        database.handle().send(Request::Commit(Commit { changes, grants, reply }))?;
+        database.handle().send(Request::Commit(Commit { changes, watermarks, grants, reply }))?;
         Ok(Pending { database, state: State::Waiting(answer) })
     }
 }
 
 /// Credits for all `changes`, or `None` if the commit is to be dropped.
-fn admit(changes: &[(Arc<Source>, Vec<ZBatch>)]) -> Result<Option<Vec<Grant>>> {
+fn admit(changes: &[Changes]) -> Result<Option<Vec<Grant>>> {
     let mut order: Vec<usize> = (0..changes.len()).collect();
-    order.sort_by_key(|&position| &changes[position].0.name);
+    order.sort_by_key(|&position| &changes[position].source.name);
     let mut grants = Vec::with_capacity(changes.len());
     for &position in &order {
-        let (source, batches) = &changes[position];
-        let rows = batches.iter().map(ZBatch::len).sum();
-        match source.credits.acquire(rows, batches.iter().map(bytes).sum())? {
+        let Changes { source, batches, .. } = &changes[position];
+        match source.credits.acquire(changes[position].rows(), batches.iter().map(bytes).sum())? {
             Admission::Granted(grant) => grants.push(grant),
             Admission::Dropped => {
                 for &other in order.iter().filter(|&&other| other != position) {
-                    let (source, batches) = &changes[other];
-                    source.credits.count_dropped(batches.iter().map(ZBatch::len).sum());
+                    changes[other].source.credits.count_dropped(changes[other].rows());
                 }
                 return Ok(None);
             }
@@ -189,6 +234,14 @@ impl Pending {
     /// # Errors
     /// If the commit was refused.
     pub fn wait(self) -> Result<u64> {
+        self.receipt().map(|receipt| receipt.epoch)
+    }
+
+    /// As [`Pending::wait`], with what the writer should know beside the epoch.
+    ///
+    /// # Errors
+    /// If the commit was refused.
+    pub fn receipt(self) -> Result<Receipt> {
         match self.state {
             State::Known(result) => result,
             State::Waiting(answer) => self.database.handle().answer(&answer),
@@ -208,7 +261,7 @@ impl Pending {
             };
         }
         match &self.state {
-            State::Known(result) => result.clone().map(Some),
+            State::Known(result) => result.as_ref().map(|receipt| Some(receipt.epoch)).map_err(Clone::clone),
             State::Waiting(_) => Ok(None),
         }
     }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
-use deltic_circuit::CircuitRef;
-use deltic_operators::{Dataflow, Install, OperatorState, Part, Registry, install};
+use deltic_circuit::{CircuitRef, EpochInfo};
+use deltic_operators::{Dataflow, Install, OperatorState, Part, Registry, WindowMetrics, install};
 use deltic_zset::ZBatch;
 use timely::worker::Worker;
 
@@ -31,7 +31,7 @@ const IDLE_FUEL_ROWS: usize = 4096;
 /// What a worker is told.
 pub(crate) enum Command {
     /// The worker's share of an epoch. Every worker gets every epoch, if only to advance.
-    Epoch { epoch: u64, deltas: Vec<(Arc<str>, ZBatch)> },
+    Epoch { epoch: u64, deltas: Vec<(Arc<str>, ZBatch)>, info: Arc<EpochInfo> },
     /// A new view.
     Install(Box<Installation>),
     /// A view that nothing reads any more.
@@ -47,6 +47,8 @@ pub(crate) struct Installation {
     pub(crate) view: Arc<str>,
     pub(crate) circuit: CircuitRef,
     pub(crate) since: u64,
+    /// What epoch `since` knows beside its rows.
+    pub(crate) info: Arc<EpochInfo>,
     pub(crate) rows: HashMap<String, Vec<ZBatch>>,
     pub(crate) errors: HashMap<String, Vec<ZBatch>>,
 }
@@ -58,9 +60,16 @@ pub(crate) enum Report {
     /// A view is gone.
     Uninstalled,
     /// The state of the operators of each view.
-    State(Vec<(Arc<str>, Vec<OperatorState>)>),
+    State(Vec<ViewState>),
     /// The worker panicked.
     Failed(String),
+}
+
+/// One worker's share of a view.
+pub(crate) struct ViewState {
+    pub(crate) view: Arc<str>,
+    pub(crate) operators: Vec<OperatorState>,
+    pub(crate) windows: WindowMetrics,
 }
 
 /// The worker's side of its channels.
@@ -197,20 +206,25 @@ impl<'a> Shift<'a> {
     /// False if it was the last command.
     fn obey(&mut self, command: Command) -> bool {
         match command {
-            Command::Epoch { epoch, deltas } => self.begin(epoch, deltas),
+            Command::Epoch { epoch, deltas, info } => self.begin(epoch, deltas, info),
             Command::Install(installation) => self.install(*installation),
             Command::Uninstall { view } => self.uninstall(&view),
             Command::State => {
-                let state = self.dataflows.iter().map(|(view, dataflow)| (view.clone(), dataflow.state())).collect();
-                self.mailbox.reports.send(Report::State(state));
+                let state = self.dataflows.iter().map(|(view, dataflow)| ViewState {
+                    view: view.clone(),
+                    operators: dataflow.state(),
+                    windows: dataflow.metrics(),
+                });
+                self.mailbox.reports.send(Report::State(state.collect()));
             }
             Command::Stop => return false,
         }
         true
     }
 
-    fn begin(&mut self, epoch: u64, deltas: Vec<(Arc<str>, ZBatch)>) {
+    fn begin(&mut self, epoch: u64, deltas: Vec<(Arc<str>, ZBatch)>, info: Arc<EpochInfo>) {
         self.open.borrow_mut().push_back(OpenEpoch { epoch, parts: Vec::new() });
+        self.registry.times().insert(epoch, info);
         if epoch > self.next_epoch {
             // Epochs that no view reads are left out: without this, the rows would be pushed into the first of them.
             self.advance_to(epoch);
@@ -231,7 +245,7 @@ impl<'a> Shift<'a> {
     }
 
     fn install(&mut self, installation: Installation) {
-        let Installation { view, circuit, since, rows, errors } = installation;
+        let Installation { view, circuit, since, info, rows, errors } = installation;
         self.open.borrow_mut().push_back(OpenEpoch { epoch: since, parts: Vec::new() });
         let sink = {
             let (open, view) = (self.open.clone(), view.clone());
@@ -241,8 +255,7 @@ impl<'a> Shift<'a> {
                 }
             })
         };
-        let install_view =
-            Install { view: &view, circuit: &circuit, since, info: Arc::default(), hydrate: rows, hydrate_errors: errors };
+        let install_view = Install { view: &view, circuit: &circuit, since, info, hydrate: rows, hydrate_errors: errors };
         let dataflow = install(self.worker, &mut self.registry, install_view, sink);
         self.dataflows.push((view, dataflow));
         self.index_readers();

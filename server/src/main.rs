@@ -1,6 +1,7 @@
 //! The `deltic` command: run SQL files, type SQL, check views, see a demo.
 
 mod check;
+mod clock;
 mod demo;
 mod format;
 mod run;

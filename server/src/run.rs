@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use deltic::{Config, Database, Outcome, Session};
 
+use crate::clock::ClockArgs;
 use crate::format::{Format, Printer};
 
 /// Arguments of `deltic run`.
@@ -23,11 +24,13 @@ pub(crate) struct RunArgs {
     /// Print how long each statement took, to standard error
     #[arg(long)]
     timing: bool,
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let (name, sql) = read_source(&args.file)?;
-    let db = Database::open(Config::in_memory().workers(usize::from(args.workers)))?;
+    let db = Database::open(Config::in_memory().workers(usize::from(args.workers)).clock(args.clock.clock()))?;
     let mut session = db.session();
     let mut printer = Printer::new(args.format);
     let mut out = std::io::stdout().lock();
@@ -70,6 +73,9 @@ pub(crate) fn execute(
     let result = session.execute_each(sql, |outcome| {
         let elapsed = started.elapsed();
         let text = timing.then(|| outcome.to_string());
+        for notice in outcome.notices() {
+            eprintln!("warning: {notice}");
+        }
         if let Err(error) = print_outcome(outcome, printer, out) {
             failed = Some(error);
             // Any error stops the session; this one is not shown.

@@ -12,6 +12,7 @@ use rustyline::history::DefaultHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Editor, Helper, Hinter};
 
+use crate::clock::ClockArgs;
 use crate::format::{Format, Printer};
 use crate::run::{Stop, execute, report_error};
 
@@ -24,6 +25,8 @@ pub(crate) struct ShellArgs {
     /// How results are printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 const HELP: &str = "\
@@ -82,6 +85,9 @@ const KEYWORDS: &[&str] = &[
     "SHOW ERRORS FOR",
     "DESCRIBE",
     "SUBSCRIBE",
+    "ADVANCE WATERMARK",
+    "ADVANCE CLOCK",
+    "WATERMARK FOR",
     "WITH",
     "CASE",
     "WHEN",
@@ -97,7 +103,7 @@ const KEYWORDS: &[&str] = &[
 ];
 
 pub(crate) fn shell(args: &ShellArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let db = Database::open(Config::in_memory().workers(usize::from(args.workers)))?;
+    let db = Database::open(Config::in_memory().workers(usize::from(args.workers)).clock(args.clock.clock()))?;
     let mut session = db.session();
     let mut printer = Printer::confirming(args.format);
     let mut timing = false;

@@ -109,3 +109,19 @@ fn the_demo_runs_to_its_end() {
     assert!(stdout(&output).contains("20000 events"), "{}", stdout(&output));
     assert!(stdout(&output).contains("average_price"), "{}", stdout(&output));
 }
+
+#[test]
+fn scripts_move_a_manual_clock() {
+    let sql = "CREATE STREAM s (ts TIMESTAMP, WATERMARK FOR ts AS PROCTIME()) WITH (late_policy = 'warn');\n\
+               ADVANCE CLOCK BY INTERVAL '1' HOUR;\nINSERT INTO s VALUES ('2024-01-01 00:59:59');";
+    let output = deltic(&["run", "-", "--clock", "2024-01-01 00:00:00"], sql);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""));
+    assert_eq!(stderr(&output), "warning: 1 row for 's' was not accepted and was dropped: 1 late\n");
+    let refused = deltic(&["run", "-"], sql);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("<stdin>:2:1: error DT4015") && stderr(&refused).contains("--clock"),
+        "{}",
+        stderr(&refused)
+    );
+}

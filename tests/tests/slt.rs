@@ -1,4 +1,5 @@
-//! Runs every file below `slt/` through the library, each on a database of its own, with 1 and with 3 workers.
+//! Runs every file below `slt/` through the library, each on a database of its own, with 1 and with 3 workers. The clock starts in 1970 and is moved
+//! by `ADVANCE CLOCK` only.
 //!
 //! The expected results are written by hand from the contract; never update them from what the engine printed without reading
 //! the contract first.
@@ -6,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deltic::{Config, Database};
+use deltic::{Config, Database, ManualClock};
 use deltic_tests::slt::Connection;
 
 #[test]
@@ -19,7 +20,8 @@ fn sql_logic_files() {
     for workers in [1, 3] {
         for file in &files {
             let mut runner = sqllogictest::Runner::new(|| async {
-                let db = Database::open(Config::in_memory().workers(workers).pin_workers(false))?;
+                let config = Config::in_memory().workers(workers).pin_workers(false);
+                let db = Database::open(config.clock(ManualClock::default()))?;
                 Ok::<_, deltic::Error>(Connection::new(&db))
             });
             if let Err(error) = runner.run_file(file) {

@@ -25,7 +25,10 @@ impl Coordinator {
     pub(super) fn define(&mut self, definitions: Vec<Definition>) -> Result<()> {
         for definition in definitions {
             match definition {
-                Definition::CreateSource(source) => _ = self.relations.insert(source.name.clone(), Relation::source(source)),
+                Definition::CreateSource(source) => {
+                    self.timeline.add(&source)?;
+                    self.relations.insert(source.name.clone(), Relation::source(source));
+                }
                 Definition::CreateView(view) => self.create_view(view)?,
                 Definition::Drop(name) => self.drop_relation(&name)?,
             }
@@ -39,14 +42,16 @@ impl Coordinator {
         let ViewDefinition { name, circuit, schema } = definition;
         let (rows, errors) = self.hydration(&circuit.sources())?;
         let mut shares: Vec<_> = rows.into_iter().zip(errors).map(Some).collect();
-        let since = self.sealed;
+        let (since, info) = (self.sealed, self.timeline.info().clone());
         let installed = stream::starting_at(&circuit, since, |source| self.is_stream(source));
         self.workers.broadcast(|worker| {
             let (rows, errors) = shares[worker].take().unwrap_or_default();
-            Command::Install(Box::new(Installation { view: name.clone(), circuit: installed.clone(), since, rows, errors }))
+            let (view, circuit, info) = (name.clone(), installed.clone(), info.clone());
+            Command::Install(Box::new(Installation { view, circuit, since, info, rows, errors }))
         });
         self.keeper.create(name.clone(), schema.clone(), key_of(&circuit, &schema))?;
-        self.relations.insert(name.clone(), Relation::view(name, circuit, schema));
+        let refused_before = self.timeline.refused(&circuit);
+        self.relations.insert(name.clone(), Relation::view(name, circuit, schema, refused_before));
         for _ in 0..self.workers.count() {
             for (view, part) in self.expect_epoch(since)? {
                 self.apply_to_view(&view, part)?;
@@ -87,7 +92,7 @@ impl Coordinator {
                 Kind::Stream { .. } => {}
                 Kind::Table(table) => cut(source, &table.contents.snapshot().batches(), &mut rows),
                 Kind::View(_) => {
-                    for contents in self.keeper.contents(vec![source.to_owned()])?.values() {
+                    for contents in self.keeper.contents(vec![source.to_owned()])?.contents.values() {
                         cut(source, &contents.batches(), &mut rows);
                     }
                     cut(source, &self.keeper.errors(source.to_owned())?.batches(), &mut errors);
@@ -101,6 +106,7 @@ impl Coordinator {
         let Some(relation) = self.relations.remove(name) else { return Ok(()) };
         if let Some(source) = relation.as_source() {
             source.credits.close();
+            self.timeline.remove(name);
         } else {
             self.workers.broadcast(|_| Command::Uninstall { view: relation.name.clone() });
             for _ in 0..self.workers.count() {
@@ -126,6 +132,7 @@ impl Coordinator {
         self.partitioned.clear();
         let views: Vec<_> =
             self.relations.values().filter_map(|relation| relation.as_view().map(|view| (&relation.name, view))).collect();
+        self.timeline.follow(views.iter().map(|(_, view)| &*view.circuit));
         self.read_by_views.extend(views.iter().flat_map(|(_, view)| view.circuit.sources()).map(Arc::from));
         let stateful = views.iter().filter(|(_, view)| !view.circuit.is_stateless());
         let mut reached: Vec<Arc<str>> = stateful.flat_map(|(_, view)| view.circuit.sources()).map(Arc::from).collect();

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Sender;
+use deltic_circuit::time::EpochInfo;
 use deltic_operators::Part;
 use deltic_zset::ZBatch;
 
 use super::relation::Kind;
+use super::sealing::Sealed;
 use super::{Commit, Coordinator};
-use crate::error::{Error, Result, code};
+use crate::error::{Error, Result};
 use crate::ingest::Grant;
-use crate::seal::seal;
-use crate::source::Source;
 use crate::subscription::Parts;
+use crate::time::{LateNotice, Passage};
+use crate::transaction::Receipt;
 use crate::worker::Command;
 
 /// An epoch with at most this many rows goes to one worker whole: cutting it would cost more messages than it saves work.
@@ -32,7 +34,10 @@ pub(super) struct Flight {
     pub(super) parts: Vec<(Arc<str>, Part)>,
     /// What it did to tables and streams.
     pub(super) deltas: Deltas,
-    reply: Sender<Result<u64>>,
+    /// What it knows beside its rows.
+    info: Arc<EpochInfo>,
+    reply: Sender<Result<Receipt>>,
+    notices: Vec<LateNotice>,
     grants: Vec<Grant>,
 }
 
@@ -49,44 +54,26 @@ impl Flight {
 impl Coordinator {
     /// Seals a commit and sends it on its way, or refuses it.
     pub(super) fn commit(&mut self, commit: Commit) -> Result<()> {
-        let Commit { changes, grants, reply } = commit;
-        let deltas = match self.seal(&changes) {
-            Ok(deltas) => deltas,
+        let Sealed { deltas, passing } = match self.seal(&commit) {
+            Ok(sealed) => sealed,
             Err(error) => {
                 self.refused += 1;
-                drop(grants);
-                let _ = reply.send(Err(error));
+                drop(commit.grants);
+                let _ = commit.reply.send(Err(error));
                 return Ok(());
             }
         };
         self.sealed += 1;
+        self.ticks.restart();
         for (name, parts) in &deltas {
             self.apply_to_table(name, parts)?;
         }
-        let missing = if self.is_read(&deltas) { self.send_epoch(&deltas) } else { 0 };
-        self.flights.push_back(Flight { epoch: self.sealed, missing, parts: Vec::new(), deltas, reply, grants });
+        let Passage { info, concerns_views } = self.timeline.pass(&passing, &commit.watermarks);
+        let missing = if concerns_views || self.is_read(&deltas) { self.send_epoch(&deltas) } else { 0 };
+        let Commit { grants, reply, .. } = commit;
+        let notices = passing.notices;
+        self.flights.push_back(Flight { epoch: self.sealed, missing, parts: Vec::new(), deltas, info, reply, notices, grants });
         self.complete_flights()
-    }
-
-    /// The deltas that `changes` make, or why they are refused. Nothing is changed.
-    fn seal(&mut self, changes: &[(Arc<Source>, Vec<ZBatch>)]) -> Result<Deltas> {
-        let mut deltas = Deltas::with_capacity(changes.len());
-        for (source, batches) in changes {
-            let relation = self.relations.get_mut(&source.name);
-            let relation = relation.filter(|relation| relation.as_source().is_some_and(|known| Arc::ptr_eq(known, source)));
-            let delta = match relation.map(|relation| &mut relation.kind) {
-                Some(Kind::Table(table)) => seal(source, batches, || table.contents.folded())?,
-                Some(Kind::Stream { .. }) => batches.clone(),
-                Some(Kind::View(_)) | None => {
-                    return Err(Error::new(
-                        code::DROPPED,
-                        format!("'{}' was dropped while the commit was under way", source.name),
-                    ));
-                }
-            };
-            deltas.push((source.name.clone(), delta));
-        }
-        Ok(deltas)
     }
 
     fn apply_to_table(&mut self, name: &str, parts: &[ZBatch]) -> Result<()> {
@@ -105,11 +92,11 @@ impl Coordinator {
         deltas.iter().any(|(name, parts)| !parts.is_empty() && self.read_by_views.contains(name))
     }
 
-    /// Sends the sealed epoch to all workers; returns how many will report it.
+    /// Sends the sealed epoch, which has passed, to all workers; returns how many will report it.
     pub(super) fn send_epoch(&mut self, deltas: &Deltas) -> usize {
         let workers = self.workers.count();
         let rows: usize = deltas.iter().flat_map(|(_, parts)| parts).map(ZBatch::len).sum();
-        let epoch = self.sealed;
+        let (epoch, info) = (self.sealed, self.timeline.info());
         let shares: Vec<usize> = deltas.iter().map(|(name, _)| self.shares(name, rows)).collect();
         self.workers.broadcast(|worker| {
             // Each epoch starts with another worker, so that those that are not cut take turns.
@@ -117,7 +104,8 @@ impl Coordinator {
             let mine = deltas.iter().zip(&shares).filter(|(_, shares)| turn < **shares);
             let parts =
                 mine.flat_map(|((name, parts), &shares)| parts.iter().map(move |part| (name.clone(), share(part, turn, shares))));
-            Command::Epoch { epoch, deltas: parts.filter(|(_, part)| !part.is_empty()).collect() }
+            let deltas = parts.filter(|(_, part)| !part.is_empty()).collect();
+            Command::Epoch { epoch, deltas, info: info.clone() }
         });
         self.sent = epoch;
         workers
@@ -143,11 +131,12 @@ impl Coordinator {
     }
 
     fn complete_flight(&mut self, flight: Flight) -> Result<()> {
-        let Flight { epoch, parts, deltas, reply, grants, .. } = flight;
-        self.publish(epoch, &parts, &deltas);
+        let Flight { epoch, parts, deltas, info, reply, notices, grants, .. } = flight;
+        self.publish(epoch, &info, &parts, &deltas);
         self.complete.store(epoch, Ordering::Release);
+        self.complete_info = info;
         drop(grants);
-        let _ = reply.send(Ok(epoch));
+        let _ = reply.send(Ok(Receipt { epoch, notices }));
         for (view, part) in parts {
             self.apply_to_view(&view, part)?;
         }
@@ -161,7 +150,7 @@ impl Coordinator {
         self.keeper.push(relation.name.clone(), part)
     }
 
-    fn publish(&mut self, epoch: u64, parts: &[(Arc<str>, Part)], deltas: &Deltas) {
+    fn publish(&mut self, epoch: u64, info: &EpochInfo, parts: &[(Arc<str>, Part)], deltas: &Deltas) {
         if self.publishers.is_empty() {
             return;
         }
@@ -172,7 +161,7 @@ impl Coordinator {
         for (view, part) in parts.iter().filter(|(_, part)| !part.rows.is_empty()) {
             changed.entry(view.clone()).or_default().push(part.rows.clone());
         }
-        self.publishers.retain(|publisher| publisher.publish(epoch, &changed));
+        self.publishers.retain(|publisher| publisher.publish(epoch, info, &changed));
     }
 }
 

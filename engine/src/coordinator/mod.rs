@@ -13,6 +13,8 @@ mod flight;
 mod read;
 mod relation;
 mod request;
+mod sealing;
+mod ticks;
 mod workers;
 
 use std::collections::{HashSet, VecDeque};
@@ -23,6 +25,8 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 
+use deltic_circuit::EpochInfo;
+
 use request::Ended;
 pub(crate) use request::{Commit, Definition, Handle, Request, ViewDefinition};
 
@@ -31,9 +35,11 @@ use crate::error::{Error, Result, code};
 use crate::keeper::Keeper;
 use crate::spin::Spin;
 use crate::subscription::Publisher;
+use crate::time::Timeline;
 use crate::worker::{Report, panic_message};
 use flight::Flight;
 use relation::Relations;
+use ticks::Ticks;
 use workers::Workers;
 
 /// Starts the coordinator and its workers.
@@ -65,6 +71,7 @@ fn main(config: &Config, inbox: Receiver<Request>, epoch: Arc<AtomicU64>, ended:
             return;
         }
     };
+    let timeline = Timeline::new(config.clock.clone());
     let mut coordinator = Coordinator {
         config: config.clone(),
         inbox,
@@ -80,6 +87,9 @@ fn main(config: &Config, inbox: Receiver<Request>, epoch: Arc<AtomicU64>, ended:
         complete: epoch,
         refused: 0,
         deferred: None,
+        complete_info: timeline.info().clone(),
+        timeline,
+        ticks: Ticks::every(config.tick_interval),
     };
     let _ = started.send(Ok(()));
     let result = catch_unwind(AssertUnwindSafe(|| coordinator.run()));
@@ -116,6 +126,11 @@ struct Coordinator {
     refused: u64,
     /// A request that waits until nothing is in flight.
     deferred: Option<Request>,
+    /// The clock and the watermarks, at the last sealed epoch.
+    timeline: Timeline,
+    /// What the last complete epoch knows beside its rows.
+    complete_info: Arc<EpochInfo>,
+    ticks: Ticks,
 }
 
 impl Coordinator {
@@ -133,6 +148,7 @@ impl Coordinator {
             }
             self.complete_flights()?;
             self.keeper.check()?;
+            busy |= self.tick_if_due()?;
             match self.next_request() {
                 Next::Request(Request::Shutdown) | Next::Gone => return Ok(()),
                 Next::Request(request) => {
@@ -145,7 +161,7 @@ impl Coordinator {
                 let (workers, inbox, full) = (&self.workers, &self.inbox, self.is_full());
                 let found = spin.poll(|| (workers.has_report() || (!full && !inbox.is_empty())).then_some(()));
                 if found.is_none() {
-                    std::thread::park();
+                    self.park();
                 }
             }
         }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
+use deltic_circuit::TimeSource;
+use deltic_operators::WindowMetrics;
 
 use super::Coordinator;
 use super::relation::{Kind, Relation};
@@ -12,7 +14,8 @@ use crate::error::{Error, Result, code};
 use crate::keeper::{KeptSize, Reading};
 use crate::stats::{OperatorStats, RelationStats, Stats};
 use crate::subscription::{Subscription, subscription};
-use crate::worker::{Command, Report};
+use crate::time::SourceTime;
+use crate::worker::{Command, Report, ViewState};
 
 impl Coordinator {
     /// Sends the contents of `relations` at the last complete epoch to `reply`.
@@ -20,7 +23,7 @@ impl Coordinator {
     /// # Errors
     /// What makes it impossible to go on; all else is told to the asker.
     pub(super) fn read(&mut self, relations: &[String], reply: Sender<Result<Reading>>) -> Result<()> {
-        let mut reading = Reading::with_capacity(relations.len());
+        let mut reading = Reading::at(self.complete_info.clone());
         match self.read_tables(relations, &mut reading) {
             Ok(views) if !views.is_empty() => return self.keeper.read(views, reading, reply),
             // The asker may be gone.
@@ -39,7 +42,7 @@ impl Coordinator {
                 Kind::Table(table) => {
                     let mut snapshot = table.contents.snapshot();
                     self.subtract_in_flight(name, &mut snapshot)?;
-                    reading.insert(name.clone(), snapshot);
+                    reading.contents.insert(name.clone(), snapshot);
                 }
                 Kind::Stream { .. } => {
                     let message = format!("stream '{name}' keeps no rows, so there is nothing to read");
@@ -82,13 +85,28 @@ impl Coordinator {
 
     pub(super) fn subscribe(&mut self, relations: &[String]) -> Result<Subscription> {
         let mut followed = Vec::with_capacity(relations.len());
+        let mut sources = Vec::new();
         for name in relations {
             let relation = self.relation(name)?;
             followed.push((relation.name.clone(), relation.schema().clone()));
+            sources.extend(self.time_sources(relation));
         }
-        let (publisher, subscription) = subscription(followed, self.config.subscription_epochs);
+        let (publisher, subscription) = subscription(followed, sources, self.config.subscription_epochs);
         self.publishers.push(publisher);
         Ok(subscription)
+    }
+
+    /// The sources with event time that `relation` depends on.
+    fn time_sources(&self, relation: &Relation) -> Vec<TimeSource> {
+        match &relation.kind {
+            Kind::View(view) => view.circuit.node(view.circuit.output).properties.time_sources.clone(),
+            Kind::Table(_) | Kind::Stream { .. } => {
+                // Late rows go by the watermark of their source.
+                let owner = relation.as_source().and_then(|source| source.relation.depends_on.first());
+                let owner = owner.map_or(&*relation.name, String::as_str);
+                self.timeline.source(owner).map(SourceTime::as_time_source).into_iter().collect()
+            }
+        }
     }
 
     fn relation(&self, name: &str) -> Result<&Relation> {
@@ -101,7 +119,7 @@ impl Coordinator {
     /// # Errors
     /// If a worker fails.
     pub(super) fn stats(&mut self) -> Result<Stats> {
-        let mut operators = self.operator_stats()?;
+        let mut totals = self.view_totals()?;
         let kept = self.keeper.sizes()?;
         let mut relations: Vec<RelationStats> = self
             .relations
@@ -113,6 +131,8 @@ impl Coordinator {
                     }
                     Kind::Stream { .. } | Kind::View(_) => kept.get(&relation.name).copied().unwrap_or_default(),
                 };
+                let totals = totals.remove(&relation.name).unwrap_or_default();
+                let time = self.timeline.source(&relation.name);
                 RelationStats {
                     name: relation.name.to_string(),
                     kind: relation.kind_name(),
@@ -121,7 +141,14 @@ impl Coordinator {
                     errors: kept.errors,
                     changes: relation.changes,
                     ingest: relation.as_source().map(|source| source.credits.counters()).unwrap_or_default(),
-                    operators: operators.remove(&relation.name).map_or_else(Vec::new, |nodes| nodes.into_values().collect()),
+                    watermark: time.and_then(SourceTime::watermark),
+                    idle: time.is_some_and(SourceTime::is_idle),
+                    late: time.map(|time| time.counters).unwrap_or_default(),
+                    windows: WindowMetrics {
+                        data_dropped_after_grace: totals.windows.data_dropped_after_grace + self.refused_since(relation),
+                        ..totals.windows
+                    },
+                    operators: totals.operators.into_values().collect(),
                 }
             })
             .collect();
@@ -135,19 +162,20 @@ impl Coordinator {
         })
     }
 
-    /// The state of each view's operators, by node, summed over the workers.
-    fn operator_stats(&mut self) -> Result<HashMap<Arc<str>, BTreeMap<usize, OperatorStats>>> {
+    /// What the workers know of each view, summed over them.
+    fn view_totals(&mut self) -> Result<HashMap<Arc<str>, ViewTotals>> {
         self.workers.broadcast(|_| Command::State);
-        let mut views: HashMap<Arc<str>, BTreeMap<usize, OperatorStats>> = HashMap::new();
+        let mut views: HashMap<Arc<str>, ViewTotals> = HashMap::new();
         let mut missing = self.workers.count();
         while missing > 0 {
             match self.workers.report()? {
                 Report::State(state) => {
                     missing -= 1;
-                    for (view, operators) in state {
-                        let nodes = views.entry(view).or_default();
+                    for ViewState { view, operators, windows } in state {
+                        let totals = views.entry(view).or_default();
+                        totals.windows = totals.windows.plus(windows);
                         for operator in operators {
-                            let sum = nodes.entry(operator.node).or_default();
+                            let sum = totals.operators.entry(operator.node).or_default();
                             sum.node = operator.node;
                             sum.operator = operator.operator.to_string();
                             sum.rows += operator.size.rows;
@@ -160,4 +188,18 @@ impl Coordinator {
         }
         Ok(views)
     }
+
+    /// How many rows the sources that `relation`, a view, depends on have refused since it was created.
+    fn refused_since(&self, relation: &Relation) -> u64 {
+        let Kind::View(view) = &relation.kind else { return 0 };
+        self.timeline.refused(&view.circuit).saturating_sub(view.refused_before)
+    }
+}
+
+/// What the workers know of a view.
+#[derive(Default)]
+struct ViewTotals {
+    /// By node.
+    operators: BTreeMap<usize, OperatorStats>,
+    windows: WindowMetrics,
 }

@@ -33,6 +33,8 @@ pub(super) struct Table {
 pub(super) struct View {
     pub(super) circuit: CircuitRef,
     pub(super) schema: SchemaRef,
+    /// How many rows its sources had refused when it was created.
+    pub(super) refused_before: u64,
 }
 
 impl Relation {
@@ -47,8 +49,8 @@ impl Relation {
         Relation { name, kind, changes: 0 }
     }
 
-    pub(super) fn view(name: Arc<str>, circuit: CircuitRef, schema: SchemaRef) -> Self {
-        Relation { name, kind: Kind::View(View { circuit, schema }), changes: 0 }
+    pub(super) fn view(name: Arc<str>, circuit: CircuitRef, schema: SchemaRef, refused_before: u64) -> Self {
+        Relation { name, kind: Kind::View(View { circuit, schema, refused_before }), changes: 0 }
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {

@@ -6,8 +6,8 @@ use std::thread::Thread;
 use arrow::datatypes::SchemaRef;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use deltic_circuit::CircuitRef;
-use deltic_zset::ZBatch;
 
+use crate::changes::Changes;
 use crate::contents::ContentsSnapshot;
 use crate::error::{Error, Result};
 use crate::ingest::Grant;
@@ -16,6 +16,7 @@ use crate::source::Source;
 use crate::spin;
 use crate::stats::Stats;
 use crate::subscription::Subscription;
+use crate::transaction::Receipt;
 
 /// A request; each carries the channel that its answer goes to. If the coordinator ends, the channel closes and the asker is told why.
 pub(crate) enum Request {
@@ -38,10 +39,12 @@ pub(crate) enum Request {
 /// One epoch's changes.
 pub(crate) struct Commit {
     /// In order of the calls, by source. Each source at most once.
-    pub(crate) changes: Vec<(Arc<Source>, Vec<ZBatch>)>,
+    pub(crate) changes: Vec<Changes>,
+    /// Explicit watermarks.
+    pub(crate) watermarks: Vec<(Arc<Source>, i64)>,
     /// Given back when the epoch is complete.
     pub(crate) grants: Vec<Grant>,
-    pub(crate) reply: Sender<Result<u64>>,
+    pub(crate) reply: Sender<Result<Receipt>>,
 }
 
 /// A change of the catalog. They cannot fail: the frontend has checked them.

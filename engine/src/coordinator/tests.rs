@@ -28,8 +28,9 @@ fn a_panic_of_a_worker_is_told_to_everybody() {
     for workers in [1, 3] {
         let config = Config::in_memory().workers(workers).pin_workers(false);
         let (handle, thread) = start(config, Arc::new(AtomicU64::new(0))).unwrap();
-        let empty_commit = |reply| Request::Commit(Commit { changes: Vec::new(), grants: Vec::new(), reply });
-        assert_eq!(handle.ask(empty_commit).unwrap(), 1);
+        let empty_commit =
+            |reply| Request::Commit(Commit { changes: Vec::new(), watermarks: Vec::new(), grants: Vec::new(), reply });
+        assert_eq!(handle.ask(empty_commit).unwrap().epoch, 1);
 
         let definitions = vec![Definition::CreateView(broken_view())];
         let error = handle.ask(|reply| Request::Define { definitions, reply }).unwrap_err();

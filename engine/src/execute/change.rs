@@ -16,7 +16,7 @@ use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::shape;
 use crate::source::Source;
-use crate::transaction::Transaction;
+use crate::transaction::{Pending, Receipt, Transaction};
 
 /// How often a statement runs again because of other commits.
 const ATTEMPTS: usize = 100;
@@ -40,8 +40,7 @@ pub(crate) fn update(session: &mut Session, update: &Update) -> Result<Outcome> 
         let half = |from: usize| rows.project(&(from..from + width).collect::<Vec<_>>(), source.schema.clone());
         let (old, new) = (half(0), half(width));
         shape::check(source, &new)?;
-        transaction.change(source.clone(), old.negate()?)?;
-        transaction.change(source.clone(), new)?;
+        transaction.replace(source.clone(), &old, new)?;
         Ok(copies(&rows))
     })
 }
@@ -83,16 +82,16 @@ fn change(
     if let Some(transaction) = &mut open {
         let rows = attempt(transaction);
         session.transaction = open;
-        return Ok(Outcome::Changed { command, rows: rows?, epoch: None });
+        return Ok(Outcome::Changed { command, rows: rows?, epoch: None, notices: Vec::new() });
     }
     for _ in 0..ATTEMPTS {
         let mut transaction = session.database.begin();
         let rows = attempt(&mut transaction)?;
         if transaction.is_empty() {
-            return Ok(Outcome::Changed { command, rows, epoch: None });
+            return Ok(Outcome::Changed { command, rows, epoch: None, notices: Vec::new() });
         }
-        match transaction.commit() {
-            Ok(epoch) => return Ok(Outcome::Changed { command, rows, epoch: Some(epoch) }),
+        match transaction.submit().and_then(Pending::receipt) {
+            Ok(Receipt { epoch, notices }) => return Ok(Outcome::Changed { command, rows, epoch: Some(epoch), notices }),
             Err(error) if error.code() == code::MISSING_ROW => {}
             Err(error) => return Err(error),
         }

@@ -16,18 +16,7 @@ use crate::source::Source;
 
 pub(crate) fn create_table(database: &Database, create: &CreateTable) -> Result<Outcome> {
     let command = if create.stream { "CREATE STREAM" } else { "CREATE TABLE" };
-    define(database, command, |names| {
-        let created = names.catalog.create_table(create)?;
-        match &created {
-            Created::New(new) if new.event_time.is_some() => Err(unsupported(create, "WATERMARK")),
-            Created::New(new) if new.overflow.is_some() => Err(unsupported(create, "the option on_overflow")),
-            _ => Ok(created),
-        }
-    })
-}
-
-fn unsupported(create: &CreateTable, what: &str) -> SqlError {
-    SqlError::new(deltic_sql::Code::Unsupported, create.name.position, format!("{what} is not supported"))
+    define(database, command, |names| names.catalog.create_table(create))
 }
 
 pub(crate) fn create_view(database: &Database, create: &CreateView) -> Result<Outcome> {
@@ -65,14 +54,21 @@ fn apply(database: &Database, mut names: Names, old: Option<&Relation>, new: Opt
     }
     match new.map(|new| (new, new.kind)) {
         Some((new, RelationKind::Table | RelationKind::Stream)) => {
-            let source = Source::new(new.clone(), database.config());
-            names.sources.insert(new.name.clone(), source.clone());
-            definitions.push(Definition::CreateSource(source));
+            let late = new.late_rows().and_then(|name| names.catalog.relation(&name).cloned());
+            for relation in std::iter::once(new).chain(&late) {
+                let source = Source::new(relation.clone(), database.config());
+                names.sources.insert(relation.name.clone(), source.clone());
+                definitions.push(Definition::CreateSource(source));
+            }
         }
         Some((new, RelationKind::MaterializedView)) => {
             let circuit = new.circuit.clone();
             let circuit = circuit.ok_or_else(|| Error::internal(format!("the view '{}' has no circuit", new.name)))?;
             deltic_circuit::validate(&circuit).map_err(|problem| Error::internal(problem.to_string()))?;
+            if circuit.reads_clock() {
+                // Its first contents are those of now, not of the last commit.
+                database.catch_up_with_clock()?;
+            }
             let (name, schema) = (new.name.as_str().into(), new.schema.clone());
             definitions.push(Definition::CreateView(ViewDefinition { name, circuit, schema }));
         }

@@ -1,6 +1,7 @@
 //! What statements do. Each function carries out one kind of statement in the caller's thread: it plans against the catalog of the moment, reads a
 //! consistent snapshot, evaluates there, and leaves only the commit to the coordinator.
 
+mod advance;
 mod change;
 mod copy;
 mod definition;
@@ -8,6 +9,7 @@ mod presentation;
 mod query;
 mod show;
 
+pub(crate) use advance::{advance_clock, advance_watermark};
 pub(crate) use change::{delete, insert, truncate, update};
 pub(crate) use copy::copy;
 pub(crate) use definition::{create_table, create_view, drop_relations};

@@ -40,10 +40,15 @@ pub(crate) fn run(session: &Session, planned: &PlannedQuery) -> Result<ZBatch> {
 /// If a row does not evaluate, or a relation cannot be read.
 pub(crate) fn evaluate(database: &Database, transaction: Option<&Transaction>, circuit: &Circuit) -> Result<ZBatch> {
     let mut sources = HashMap::new();
+    let mut info = Arc::default();
     let relations: Vec<String> = circuit.sources().into_iter().map(ToOwned::to_owned).collect();
-    if !relations.is_empty() {
+    if circuit.reads_clock() {
+        database.catch_up_with_clock()?;
+    }
+    if !relations.is_empty() || circuit.is_timed() {
         let reading = database.handle().ask(|reply| Request::Read { relations, reply })?;
-        for (name, mut contents) in reading {
+        info = reading.info;
+        for (name, mut contents) in reading.contents {
             if let Some(transaction) = transaction {
                 transaction.overlay(&name, &mut contents)?;
             }
@@ -54,7 +59,7 @@ pub(crate) fn evaluate(database: &Database, transaction: Option<&Transaction>, c
             sources.insert(name, rows);
         }
     }
-    let (rows, errors) = run_once(circuit, sources, Arc::default())?;
+    let (rows, errors) = run_once(circuit, sources, info)?;
     first_error(&errors)?;
     Ok(rows)
 }
@@ -66,7 +71,7 @@ pub(crate) fn evaluate(database: &Database, transaction: Option<&Transaction>, c
 pub(crate) fn read_relation(database: &Database, transaction: Option<&Transaction>, name: &str) -> Result<ZBatch> {
     let relations = vec![name.to_owned()];
     let mut reading = database.handle().ask(|reply| Request::Read { relations, reply })?;
-    let contents = reading.remove(name);
+    let contents = reading.contents.remove(name);
     let mut contents = contents.ok_or_else(|| Error::internal("a read was not answered in full"))?;
     if let Some(transaction) = transaction {
         transaction.overlay(name, &mut contents)?;

@@ -11,6 +11,7 @@ use crate::Database;
 use crate::error::{Error, Result, code};
 use crate::outcome::Rows;
 use crate::stats::{RelationStats, Stats};
+use crate::time::show_time;
 
 pub(crate) fn show(database: &Database, show: &Show) -> Result<Rows> {
     let names = database.names();
@@ -18,7 +19,7 @@ pub(crate) fn show(database: &Database, show: &Show) -> Result<Rows> {
         Show::Tables => tables(&names.catalog, RelationKind::Table),
         Show::Streams => tables(&names.catalog, RelationKind::Stream),
         Show::Views => views(&names.catalog),
-        Show::Stats(None) => stats(&database.stats()?),
+        Show::Stats(None) => stats(&names.catalog, &database.stats()?),
         Show::Stats(Some(name)) => {
             let relation = names.catalog.resolve(name)?;
             let stats = database.stats()?;
@@ -74,7 +75,8 @@ fn views(catalog: &Catalog) -> Result<Rows> {
     ])
 }
 
-fn stats(stats: &Stats) -> Result<Rows> {
+fn stats(catalog: &Catalog, stats: &Stats) -> Result<Rows> {
+    let watermark = |stats: &RelationStats| Some(show_time(catalog.relation(&stats.name)?, stats.watermark?));
     let numbers = |number: fn(&RelationStats) -> u64| integers(stats.relations.iter().map(number));
     rows(vec![
         ("name", strings(stats.relations.iter().map(|relation| relation.name.clone()))),
@@ -88,6 +90,19 @@ fn stats(stats: &Stats) -> Result<Rows> {
         ("released", numbers(|relation| relation.ingest.released_rows)),
         ("blocked", numbers(|relation| relation.ingest.blocked)),
         ("dropped", numbers(|relation| relation.ingest.dropped_rows)),
+        ("watermark", optional(stats.relations.iter().map(watermark))),
+        ("late", numbers(|relation| relation.late.late)),
+        ("null_time", numbers(|relation| relation.late.null_time)),
+        ("future", numbers(|relation| relation.late.future)),
+        ("lost", numbers(|relation| relation.late.lost)),
+        ("initial_firings", numbers(|relation| relation.windows.initial_firings)),
+        ("late_firings", numbers(|relation| relation.windows.late_firings)),
+        ("records_in_late_firing", numbers(|relation| relation.windows.records_in_late_firing)),
+        ("windows_with_late_data", numbers(|relation| relation.windows.windows_with_late_data)),
+        ("data_dropped_after_grace", numbers(|relation| relation.windows.data_dropped_after_grace)),
+        ("session_merges", numbers(|relation| relation.windows.session_merges)),
+        ("session_splits", numbers(|relation| relation.windows.session_splits)),
+        ("retractions_emitted", numbers(|relation| relation.windows.retractions_emitted)),
     ])
 }
 

@@ -14,6 +14,7 @@ use deltic_zset::{Arrangement, EncodedRows, GroupTable, Matches, RowLayout, ZBat
 use crate::contents::ContentsSnapshot;
 use crate::error::{Error, Result, code};
 use crate::source::{Source, SourceKind};
+use crate::time::Limits;
 
 /// Where the current rows of a table are found.
 pub(crate) trait CurrentRows {
@@ -60,6 +61,14 @@ fn one_row_per_key(matches: &Matches, keys: usize) -> bool {
     matches.probe_rows().iter().all(|&key| !std::mem::replace(&mut seen[key as usize], true))
 }
 
+/// What sealing comes to.
+pub(crate) enum Sealing {
+    /// The delta, in parts.
+    Delta(Vec<ZBatch>),
+    /// Nothing yet: for each row of the changes, whether its key is held by a row of the table that is too old to be taken away.
+    Held(Vec<bool>),
+}
+
 /// The delta of `source` under `changes`, in parts. `current` gives its rows as they are; it is asked only if they matter.
 ///
 /// # Errors
@@ -69,15 +78,31 @@ pub(crate) fn seal<C: CurrentRows>(
     changes: &[ZBatch],
     current: impl FnOnce() -> Result<C>,
 ) -> Result<Vec<ZBatch>> {
+    match seal_within(source, changes, None, current)? {
+        Sealing::Delta(delta) => Ok(delta),
+        Sealing::Held(_) => Ok(Vec::new()),
+    }
+}
+
+/// As [`seal`], unless one of the `changes` concerns a key whose row the limits do not let go.
+///
+/// # Errors
+/// As [`seal`].
+pub(crate) fn seal_within<C: CurrentRows>(
+    source: &Source,
+    changes: &[ZBatch],
+    limits: Option<&Limits>,
+    current: impl FnOnce() -> Result<C>,
+) -> Result<Sealing> {
     match &source.kind {
-        SourceKind::Stream => Ok(changes.to_vec()),
-        SourceKind::Multiset => seal_multiset(source, changes, current),
+        SourceKind::Stream => Ok(Sealing::Delta(changes.to_vec())),
+        SourceKind::Multiset => seal_multiset(source, changes, current).map(Sealing::Delta),
         SourceKind::Keyed(key) => {
             let changes = ZBatch::concat(&source.schema, changes)?;
             if changes.is_empty() {
-                return Ok(Vec::new());
+                return Ok(Sealing::Delta(Vec::new()));
             }
-            seal_keyed(source, key, changes, &current()?)
+            seal_keyed(source, key, changes, limits, &current()?)
         }
     }
 }
@@ -113,19 +138,30 @@ enum Holder {
     New(u32),
 }
 
-fn seal_keyed(source: &Source, key: &[usize], changes: ZBatch, current: &impl CurrentRows) -> Result<Vec<ZBatch>> {
+fn seal_keyed(
+    source: &Source,
+    key: &[usize],
+    changes: ZBatch,
+    limits: Option<&Limits>,
+    current: &impl CurrentRows,
+) -> Result<Sealing> {
     let key_columns: Vec<ArrayRef> = key.iter().map(|&column| changes.column(column).clone()).collect();
     let mut keys = Keys::of(&key_columns, changes.len())?;
     let Found { rows: existing, keys: found_keys } = current.lookup(&keys.distinct(&key_columns)?)?;
     let insert_only = changes.weights().is_none_or(|weights| weights.iter().all(|&weight| weight > 0));
     if insert_only && existing.is_empty() && keys.count == changes.len() {
-        return Ok(vec![changes.with_weights(None)]);
+        return Ok(Sealing::Delta(vec![changes.with_weights(None)]));
     }
     let mut holders = vec![Holder::Nobody; keys.count];
-    let groups = match found_keys {
+    let groups: Vec<u32> = match found_keys {
         Some(found) => found.into_iter().map(|key| keys.groups[keys.first[key as usize] as usize]).collect(),
         None => keys.find(&key.iter().map(|&column| existing.column(column).clone()).collect::<Vec<_>>(), existing.len()),
     };
+    if let Some(held) = limits.and_then(|limits| limits.held(&existing)) {
+        let mut held_groups = vec![false; keys.count];
+        groups.iter().zip(held).for_each(|(&group, held)| held_groups[group as usize] = held);
+        return Ok(Sealing::Held(keys.groups.iter().map(|&group| held_groups[group as usize]).collect()));
+    }
     for (row, group) in groups.into_iter().enumerate() {
         holders[group as usize] = Holder::Existing(row as u32);
     }
@@ -147,7 +183,7 @@ fn seal_keyed(source: &Source, key: &[usize], changes: ZBatch, current: &impl Cu
         }
         *holder = Holder::Nobody;
     }
-    replaced(&changes, &existing, &before, &holders)
+    replaced(&changes, &existing, &before, &holders).map(Sealing::Delta)
 }
 
 /// The delta from the holders before to the holders after a commit: rows gone, rows come.

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use arrow::util::display::array_value_to_string;
-use deltic::{Config, Database, Subscription};
+use deltic::{Config, Database, ManualClock, RelationStats, Subscription};
 
 /// A database with `workers` workers that are not pinned (the tests run beside each other).
 pub(crate) fn database(workers: usize) -> Database {
@@ -80,4 +81,28 @@ pub(crate) fn within<T: Send + 'static>(time: Duration, body: impl FnOnce() -> T
         Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("still running after {time:?}"),
         Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => std::panic::resume_unwind(thread.join().err().unwrap()),
     }
+}
+
+/// A database whose clock is moved by hand, and starts at `now` (microseconds).
+pub(crate) fn manual(now: i64) -> (Database, ManualClock) {
+    let clock = ManualClock::new(now);
+    let config = Config::in_memory().workers(2).pin_workers(false).clock(clock.clone());
+    (Database::open(config).unwrap(), clock)
+}
+
+/// The watermark of a source.
+pub(crate) fn watermark(db: &Database, source: &str) -> Option<i64> {
+    stats(db, source).watermark
+}
+
+/// What is known of a relation.
+pub(crate) fn stats(db: &Database, relation: &str) -> RelationStats {
+    db.stats().unwrap().relations.into_iter().find(|stats| stats.name == relation).unwrap()
+}
+
+/// The microseconds of a time such as `2024-01-01 00:00:00`.
+pub(crate) fn time_of(text: &str) -> i64 {
+    let array = StringArray::from(vec![text]);
+    let micros = arrow::compute::cast(&array, &DataType::Timestamp(TimeUnit::Microsecond, None)).unwrap();
+    micros.as_primitive::<TimestampMicrosecondType>().value(0)
 }

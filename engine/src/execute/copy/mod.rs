@@ -19,7 +19,8 @@ use crate::error::{Error, Result, code};
 use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::source::Source;
-use crate::transaction::Pending;
+use crate::time::LateNotice;
+use crate::transaction::{Pending, Receipt};
 use read::FileReader;
 
 /// Commits under way at once while a file is read.
@@ -30,7 +31,7 @@ pub(crate) fn copy(session: &mut Session, copy: &Copy) -> Result<Outcome> {
         CopyDirection::From => return copy_from(session, copy),
         CopyDirection::To => copy_to(session, copy)?,
     };
-    Ok(Outcome::Changed { command: "COPY", rows, epoch: None })
+    Ok(Outcome::Changed { command: "COPY", rows, epoch: None, notices: Vec::new() })
 }
 
 /// What concerns the file of `copy`.
@@ -82,8 +83,10 @@ fn copy_from(session: &mut Session, copy: &Copy) -> Result<Outcome> {
     };
     let names = session.database.names();
     let relation = names.catalog.resolve(name)?;
-    let source = names.sources.get(&relation.name).ok_or_else(|| {
-        Error::new(code::RELATION, format!("'{}' is a view; COPY .. FROM needs a table or stream", relation.name))
+    let source = names.sources.get(&relation.name).filter(|_| relation.kind != RelationKind::LateRows);
+    let source = source.ok_or_else(|| {
+        let message = format!("'{}' is a {}; COPY .. FROM needs a table or stream", relation.name, relation.kind.as_str());
+        Error::new(code::RELATION, message)
     })?;
     if session.transaction.is_some() && copy.rows_per_commit.is_some() {
         return Err(Error::new(
@@ -92,13 +95,22 @@ fn copy_from(session: &mut Session, copy: &Copy) -> Result<Outcome> {
         )
         .with_hint("leave rows_per_commit out"));
     }
-    let mut load =
-        Load { session, copy, source, batches: Vec::new(), rows: 0, pending: VecDeque::new(), committed: 0, epoch: None };
+    let mut load = Load {
+        session,
+        copy,
+        source,
+        batches: Vec::new(),
+        rows: 0,
+        pending: VecDeque::new(),
+        committed: 0,
+        epoch: None,
+        notices: Vec::new(),
+    };
     let result = load.run();
     let drained = load.settle(0);
-    let (committed, epoch) = (load.committed, load.epoch);
+    let Load { committed, epoch, notices, .. } = load;
     match result.and(drained) {
-        Ok(()) => Ok(Outcome::Changed { command: "COPY", rows: committed, epoch }),
+        Ok(()) => Ok(Outcome::Changed { command: "COPY", rows: committed, epoch, notices }),
         Err(error) if copy.rows_per_commit.is_some() => {
             Err(error.with_hint(format!("{committed} rows were committed before the error")))
         }
@@ -118,6 +130,8 @@ struct Load<'a> {
     pending: VecDeque<(u64, Pending)>,
     committed: u64,
     epoch: Option<u64>,
+    /// What was not accepted, over all commits.
+    notices: Vec<LateNotice>,
 }
 
 impl Load<'_> {
@@ -174,10 +188,11 @@ impl Load<'_> {
         while self.pending.len() > under_way
             && let Some((rows, pending)) = self.pending.pop_front()
         {
-            match pending.wait() {
-                Ok(epoch) => {
+            match pending.receipt() {
+                Ok(Receipt { epoch, notices }) => {
                     self.epoch = Some(epoch);
                     self.committed += rows;
+                    LateNotice::collect(&mut self.notices, notices);
                 }
                 Err(error) => result = result.and(Err(error)),
             }
