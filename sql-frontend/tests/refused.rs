@@ -37,7 +37,7 @@ fn what_is_not_supported_is_refused_by_name() {
         ("SELECT * FROM UNNEST(ARRAY[1, 2])", "UNNEST"),
         ("SELECT a FROM ^t TABLESAMPLE (10)", "TABLESAMPLE"),
         ("SELECT a FROM ^t FOR SYSTEM_TIME AS OF '2020-01-01'", "FOR SYSTEM_TIME"),
-        ("SELECT * FROM ^tumble(t, ts, INTERVAL '1' MINUTE)", "TUMBLE"),
+        ("SELECT * FROM ^tumbel(t, ts, INTERVAL '1' MINUTE)", "TUMBEL"),
         ("SELECT * FROM generate_series(1, 3)", "GENERATE_SERIES"),
         ("SELECT t.a FROM t LEFT SEMI JOIN ^u ON t.a = u.a", "SEMI JOIN"),
         ("SELECT * FROM ^public.t", "schema"),

@@ -15,7 +15,14 @@ use super::{Lower, Lowering};
 use crate::SqlError;
 use crate::error::Code;
 
-/// An aggregate with places in the list of expressions to project.
+/// The calls of an aggregation.
+pub(super) struct Calls<'a> {
+    calls: Vec<Call>,
+    /// What they are computed from: arguments and filters.
+    pub(super) arguments: Vec<&'a PlanExpr>,
+}
+
+/// An aggregate with places among the arguments.
 struct Call {
     function: AggregateFunction,
     argument: Option<usize>,
@@ -25,33 +32,33 @@ struct Call {
     name: String,
 }
 
-impl Lowering {
-    pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Lower<Piped> {
-        let mut exprs: Vec<&PlanExpr> = aggregate.group_expr.iter().collect();
-        let group_width = exprs.len();
-        let mut calls = Vec::with_capacity(aggregate.aggr_expr.len());
-        for (index, expr) in aggregate.aggr_expr.iter().enumerate() {
-            let field = aggregate.schema.field(group_width + index);
-            calls.push(call(expr, column_type(field.data_type())?, field.name(), &mut exprs)?);
-        }
-        let input = self.piped(&aggregate.input)?;
-        let (input, mut lowered) = self.lower_over(input, &exprs, aggregate.input.schema())?;
-        for call in &calls {
+impl<'a> Calls<'a> {
+    pub(super) fn of(aggregate: &'a Aggregate) -> Lower<Self> {
+        let mut arguments = Vec::new();
+        let fields = aggregate.schema.fields().iter().skip(aggregate.group_expr.len());
+        let calls = aggregate.aggr_expr.iter().zip(fields);
+        let calls = calls.map(|(expr, field)| call(expr, column_type(field.data_type())?, field.name(), &mut arguments));
+        Ok(Calls { calls: calls.collect::<Lower<Vec<_>>>()?, arguments })
+    }
+
+    pub(super) fn has_distinct(&self) -> bool {
+        self.calls.iter().any(|call| call.distinct)
+    }
+
+    /// Takes away the casts of `lowered`, the arguments, that sums and averages do not need.
+    pub(super) fn strip_casts(&self, lowered: &mut [Expr]) {
+        for call in &self.calls {
             if let Some(argument) = call.argument
                 && matches!(call.function, AggregateFunction::Sum | AggregateFunction::Avg)
             {
                 strip_integer_cast(&mut lowered[argument]);
             }
         }
-        let group_names = aggregate.schema.fields().iter().take(group_width).map(|field| inner_name(field.name()));
-        let groups: Vec<(String, Expr)> = group_names.zip(lowered.iter().cloned()).collect();
-        if calls.is_empty() && group_width > 0 {
-            let rows = self.only_columns(input, groups);
-            let rows = self.materialise(rows)?;
-            return self.built(|builder| builder.distinct(rows));
-        }
-        let (input, positions) = self.arguments(input, groups, lowered)?;
-        let aggregates = calls.into_iter().map(|call| {
+    }
+
+    /// The calls over columns, where `positions` are those of the arguments.
+    pub(super) fn made(self, positions: &[usize]) -> Vec<(String, AggregateCall)> {
+        let made = self.calls.into_iter().map(|call| {
             let place = |index: usize| positions[index];
             let made = AggregateCall {
                 function: call.function,
@@ -62,7 +69,30 @@ impl Lowering {
             };
             (call.name, made)
         });
-        let aggregates = aggregates.collect();
+        made.collect()
+    }
+}
+
+impl Lowering {
+    pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Lower<Piped> {
+        if let Some(sessions) = self.session_aggregates(aggregate)? {
+            return Ok(sessions);
+        }
+        let calls = Calls::of(aggregate)?;
+        let group_width = aggregate.group_expr.len();
+        let exprs: Vec<&PlanExpr> = aggregate.group_expr.iter().chain(calls.arguments.iter().copied()).collect();
+        let input = self.piped(&aggregate.input)?;
+        let (input, mut lowered) = self.lower_over(input, &exprs, aggregate.input.schema())?;
+        calls.strip_casts(&mut lowered[group_width..]);
+        let group_names = aggregate.schema.fields().iter().take(group_width).map(|field| inner_name(field.name()));
+        let groups: Vec<(String, Expr)> = group_names.zip(lowered.iter().cloned()).collect();
+        if calls.calls.is_empty() && group_width > 0 {
+            let rows = self.only_columns(input, groups);
+            let rows = self.materialise(rows)?;
+            return self.built(|builder| builder.distinct(rows));
+        }
+        let (input, positions) = self.arguments(input, groups, lowered)?;
+        let aggregates = calls.made(&positions[group_width..]);
         self.built(|builder| builder.aggregate(input, positions[..group_width].to_vec(), aggregates))
     }
 

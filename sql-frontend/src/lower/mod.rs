@@ -14,6 +14,7 @@ mod order;
 mod piped;
 mod relation;
 mod row_number;
+mod window;
 
 pub(crate) use expr::{fold, lower_expression};
 
@@ -22,6 +23,7 @@ use deltic_circuit::{CircuitBuilder, CircuitError, NodeId, SortKey};
 
 use crate::SqlError;
 use crate::error::Code;
+use crate::plan::WindowNode;
 use piped::Piped;
 
 /// A plan as nodes of a circuit that is not finished.
@@ -88,6 +90,7 @@ impl Lowering {
                 self.built(|builder| builder.distinct(input))
             }
             LogicalPlan::Limit(limit) => self.limit(limit),
+            LogicalPlan::Extension(_) if WindowNode::of(plan).is_some() => self.window(plan),
             // A multiset has no order; that of the outermost query is kept beside the circuit.
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.piped(&sort.input),
             LogicalPlan::Window(_) => {

@@ -77,8 +77,16 @@ impl Lowering {
         Ok((piped, lowered))
     }
 
+    /// The rows of `piped` with `outputs` (over these rows) as their only columns.
+    pub(super) fn over_outputs(&mut self, piped: Piped, outputs: Vec<(String, Expr)>) -> Lower<Piped> {
+        let passes = outputs.iter().all(|(_, expr)| piped.passes(expr));
+        let piped = if passes { piped } else { Piped::node(self.materialise(piped)?) };
+        let outputs = outputs.into_iter().map(|(name, expr)| (name, piped.below(expr))).collect();
+        Ok(self.only_columns(piped, outputs))
+    }
+
     /// The outputs of `piped`, spelled out.
-    fn outputs_of(&self, piped: &Piped) -> Vec<(String, Expr)> {
+    pub(super) fn outputs_of(&self, piped: &Piped) -> Vec<(String, Expr)> {
         match &piped.outputs {
             Some(outputs) => outputs.clone(),
             None => self.columns_of(piped.node),

@@ -13,6 +13,8 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use crate::plan::{TABLE_ARGUMENT, call};
+
 /// The dialect of Deltic: PostgreSQL's rules where two readings are possible.
 #[derive(Debug)]
 pub(crate) struct DelticDialect;
@@ -81,6 +83,12 @@ impl Dialect for DelticDialect {
         false
     }
 
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let is_table = matches!(&parser.peek_token_ref().token, Token::Word(word) if word.quote_style.is_none() && word.keyword == Keyword::TABLE);
+        let is_input = matches!(&parser.peek_nth_token_ref(1).token, Token::Word(_) | Token::LParen);
+        (is_table && is_input).then(|| table_argument(parser))
+    }
+
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
         let negated = if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
             true
@@ -104,6 +112,35 @@ impl Dialect for DelticDialect {
     fn is_table_factor_alias(&self, explicit: bool, keyword: &Keyword, parser: &mut Parser) -> bool {
         explicit || (self.is_table_alias(keyword, parser) && !follows_emit(parser))
     }
+}
+
+/// `TABLE t [PARTITION BY k, ..]`, the input of a window, as a call with the relation (a name or a query) and the columns.
+fn table_argument(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.advance_token();
+    let relation = if parser.peek_token_ref().token == Token::LParen {
+        parser.parse_expr()?
+    } else {
+        Expr::Identifier(parser.parse_identifier()?)
+    };
+    let mut arguments = vec![relation];
+    if parser.parse_keywords(&[Keyword::PARTITION, Keyword::BY]) {
+        let parenthesis = parser.consume_token(&Token::LParen);
+        arguments.push(parser.parse_expr()?);
+        // Without parentheses, what follows a comma is a key if it is a name that no call and no named argument starts with.
+        while (parenthesis || names_a_column(parser)) && parser.consume_token(&Token::Comma) {
+            arguments.push(parser.parse_expr()?);
+        }
+        if parenthesis {
+            parser.expect_token(&Token::RParen)?;
+        }
+    }
+    Ok(call(TABLE_ARGUMENT, arguments))
+}
+
+/// Whether a comma is next, and then a plain name with another comma behind it.
+fn names_a_column(parser: &Parser) -> bool {
+    let is_word = matches!(&parser.peek_nth_token_ref(1).token, Token::Word(word) if word.keyword != Keyword::INTERVAL);
+    parser.peek_token_ref().token == Token::Comma && is_word && parser.peek_nth_token_ref(2).token == Token::Comma
 }
 
 /// Whether the word just read is `EMIT` and starts an EMIT clause.

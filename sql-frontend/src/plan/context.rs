@@ -7,11 +7,12 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{Constraint, Constraints, DataFusionError, Result, TableReference};
-use datafusion_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 
 use super::functions::FUNCTIONS;
 use super::types::DelticTypes;
+use super::window::WindowRelations;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::Position;
 use crate::statement::Name;
@@ -61,6 +62,8 @@ pub(crate) static OPTIONS: LazyLock<Arc<ConfigOptions>> = LazyLock::new(|| {
     Arc::new(options)
 });
 
+static RELATION_PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> = LazyLock::new(|| vec![Arc::new(WindowRelations)]);
+
 /// A catalog as DataFusion sees it. Remembers which relations were asked for.
 pub(crate) struct Context<'a> {
     catalog: &'a Catalog,
@@ -92,6 +95,10 @@ impl ContextProvider for Context<'_> {
             _ => None,
         };
         Ok(Arc::new(RelationSource::new(relation, plan)))
+    }
+
+    fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
+        &RELATION_PLANNERS
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use datafusion_common::{Column, DataFusionError, SchemaError};
-use sqlparser::ast::{Expr, Query, Spanned, Visit, Visitor};
+use sqlparser::ast::{Expr, ObjectNamePart, Query, Spanned, Visit, Visitor};
 use sqlparser::tokenizer::Span;
 
 use crate::SqlError;
@@ -39,12 +39,21 @@ fn translate(error: &DataFusionError) -> Found {
         DataFusionError::Shared(inner) => translate(inner),
         DataFusionError::Collection(errors) if !errors.is_empty() => translate(&errors[0]),
         DataFusionError::External(inner) => match inner.downcast_ref::<SqlError>() {
-            Some(error) => Found { error: error.clone(), about: error.message.rsplit(' ').next().map(str::to_string) },
+            Some(error) => Found { error: error.clone(), about: about(error) },
             None => Found { error: SqlError::new(Code::Query, NOWHERE, inner.to_string()), about: None },
         },
         DataFusionError::SchemaError(inner, _) => schema_error(inner),
         other => Found { error: plain(other), about: None },
     }
+}
+
+/// The name that an error of ours is about: a relation at the end of the message, or a function, in capitals, at its start.
+fn about(error: &SqlError) -> Option<String> {
+    let first = error.message.split([' ', ':']).next().unwrap_or_default();
+    if first.len() > 1 && first.chars().all(|c| c.is_ascii_uppercase() || c == '_') {
+        return Some(first.to_lowercase());
+    }
+    error.message.rsplit(' ').next().map(str::to_string)
 }
 
 fn schema_error(error: &SchemaError) -> Found {
@@ -140,6 +149,10 @@ fn find(query: &Query, name: &str) -> Option<Position> {
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Position> {
             match expr {
                 Expr::Identifier(ident) => self.check(fold(ident) == self.0, ident.span),
+                Expr::Function(function) => match function.name.0.as_slice() {
+                    [ObjectNamePart::Identifier(ident)] => self.check(fold(ident) == self.0, ident.span),
+                    _ => ControlFlow::Continue(()),
+                },
                 Expr::CompoundIdentifier(parts) => {
                     self.check(parts.last().is_some_and(|ident| fold(ident) == self.0), expr.span())
                 }

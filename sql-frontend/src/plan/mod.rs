@@ -17,6 +17,7 @@ mod naming;
 mod optimise;
 mod types;
 mod validate;
+mod window;
 
 pub(crate) use constant::{constant, constant_value, plan_column_type};
 pub(crate) use context::RelationSource;
@@ -24,7 +25,9 @@ pub(crate) use duration::constant_length;
 pub(crate) use event_time::event_time;
 pub use event_time::{ClockStep, plan_advance_clock, plan_advance_watermark};
 pub use modify::{plan_delete, plan_insert, plan_update};
+pub(crate) use naming::call;
 pub(crate) use types::{TYPE_NAMES, max_length};
+pub(crate) use window::{TABLE_ARGUMENT, WindowNode, WindowShape};
 
 use datafusion_common::{Column, DFSchemaRef, DataFusionError};
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
@@ -94,12 +97,14 @@ impl Bound {
 /// Resolves the names of `query`. `values` are the types of its VALUES, if it is one that an INSERT adds.
 fn bind(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>) -> Result<Bound, SqlError> {
     let mut ast = query.ast.clone();
+    window::window_keys(&mut ast).map_err(|error| error.or_at(query.position))?;
     let visible = naming::name_columns(&mut ast);
     let context = Context::new(catalog);
     let mut planner_context = PlannerContext::new();
     planner_context.set_table_schema(values);
     let plan = planner(&context)
         .sql_statement_to_plan_with_context(ast::Statement::Query(ast), &mut planner_context)
+        .and_then(window::group_by_windows)
         .map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))?;
     let names = plan.schema().fields().iter().map(|field| visible.get(field.name()).unwrap_or(field.name()).clone());
     Ok(Bound { names: names.collect(), relations: context.into_named(), plan })

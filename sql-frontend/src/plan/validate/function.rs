@@ -5,6 +5,7 @@ use sqlparser::ast::*;
 
 use super::super::functions::{AGGREGATES, FUNCTIONS};
 use super::super::naming;
+use super::super::window::WindowKind;
 use super::{Valid, Validator};
 use crate::SqlError;
 use crate::error::Code;
@@ -46,6 +47,17 @@ impl Validator {
         function.filter.as_deref().map_or(Ok(()), |filter| here.expr(filter))
     }
 
+    /// A window as a key of GROUP BY.
+    pub(super) fn window_key(self, function: &Function) -> Valid {
+        let here = function.name.0.first().map_or(self, |part| self.at(part));
+        let modified = function.filter.is_some() || function.over.is_some() || function.null_treatment.is_some();
+        here.absent(&[(modified || !function.within_group.is_empty(), "a modifier of a window in GROUP BY")])?;
+        match &function.args {
+            FunctionArguments::List(list) if list.duplicate_treatment.is_none() => here.function_arguments(list),
+            _ => here.refuse("a window in GROUP BY without arguments"),
+        }
+    }
+
     fn function_arguments(self, list: &FunctionArgumentList) -> Valid {
         if let Some(clause) = list.clauses.first() {
             return self.refuse(match clause {
@@ -66,8 +78,10 @@ impl Validator {
         if name == naming::MOD || AGGREGATES.contains(&name) {
             return Ok(());
         }
-        if ["tumble", "hop", "session", "cumulate"].contains(&name) {
-            return self.refuse(format!("the window {}", name.to_uppercase())).map_err(|error| error.with_hint("use date_bin"));
+        if WindowKind::of(name).is_some() {
+            let window = name.to_uppercase();
+            let hint = format!("group by it, and select {window}_START(..) and {window}_END(..)");
+            return self.refuse(format!("{window} outside of GROUP BY and FROM")).map_err(|error| error.with_hint(hint));
         }
         if let Some(function) = FUNCTIONS.scalar(name) {
             if function.signature().volatility == Volatility::Immutable {

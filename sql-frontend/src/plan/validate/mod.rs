@@ -10,8 +10,10 @@ use std::fmt::Display;
 use sqlparser::ast::*;
 
 use super::types;
+use super::window::{WindowKind, check_call};
 use crate::SqlError;
 use crate::error::{Code, Position};
+use crate::parser::fold;
 
 type Valid = Result<(), SqlError>;
 
@@ -200,6 +202,8 @@ impl Validator {
             Expr::Cube(_) => here.refuse("CUBE"),
             Expr::Rollup(_) => here.refuse("ROLLUP"),
             Expr::Tuple(parts) if parts.is_empty() => here.refuse("GROUP BY ()"),
+            Expr::Nested(inner) => here.group_expr(inner),
+            Expr::Function(function) if is_window(function) => here.window_key(function),
             expr => self.expr(expr),
         }
     }
@@ -244,6 +248,11 @@ impl Validator {
 
     fn table_factor(self, factor: &TableFactor) -> Valid {
         let here = self.at(factor);
+        if let Some((call, alias)) = check_call(factor)? {
+            here.table_factor(&call.input)?;
+            here.all(call.partition.iter().chain([&call.time]).chain(&call.lengths).chain(&call.offset))?;
+            return here.alias(alias.as_ref());
+        }
         match factor {
             TableFactor::Table {
                 name,
@@ -283,6 +292,9 @@ impl Validator {
             }
             TableFactor::Function { lateral: true, .. } => here.refuse("LATERAL"),
             TableFactor::Function { name, .. } => self.at(name).table_function(name),
+            TableFactor::TableFunction { expr: Expr::Function(function), .. } => {
+                self.at(&function.name).table_function(&function.name)
+            }
             TableFactor::TableFunction { .. } => here.refuse("TABLE(..)"),
             TableFactor::UNNEST { .. } => here.refuse("UNNEST"),
             TableFactor::Pivot { .. } => here.refuse("PIVOT"),
@@ -404,6 +416,10 @@ impl Validator {
     fn all<'e>(self, exprs: impl IntoIterator<Item = &'e Expr>) -> Valid {
         exprs.into_iter().try_for_each(|expr| self.expr(expr))
     }
+}
+
+fn is_window(function: &Function) -> bool {
+    matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if WindowKind::of(&fold(ident)).is_some())
 }
 
 /// What an expression that is not supported is called.
