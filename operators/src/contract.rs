@@ -35,8 +35,13 @@ mod debug {
 
     /// `operator` under check. `inputs` are the schemas of its ports.
     pub(crate) fn checked(operator: Box<dyn EpochOperator>, node: &Node, inputs: Vec<SchemaRef>) -> Box<dyn EpochOperator> {
-        let stateless = matches!(node.operator, Operator::MapFilter { .. } | Operator::Union | Operator::Negate);
+        let stateless = matches!(
+            node.operator,
+            Operator::MapFilter { .. } | Operator::Union | Operator::Negate | Operator::TimeWindow { .. }
+        );
         let groups = matches!(node.operator, Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. });
+        let waiting =
+            matches!(node.operator, Operator::Emit { .. } | Operator::TemporalFilter { .. } | Operator::AsOfJoin { .. });
         Box::new(Contract {
             operator,
             label: operator_label(&node.operator),
@@ -44,7 +49,7 @@ mod debug {
             schema: node.schema.clone(),
             closed: None,
             stateless,
-            consolidated: groups,
+            consolidated: groups || waiting,
             integral: groups.then(HashMap::new),
         })
     }

@@ -91,3 +91,14 @@ pub(crate) fn coalesce(mut batches: Vec<ZBatch>) -> Vec<ZBatch> {
         Err(_) => batches,
     }
 }
+
+/// The sum of the batches, each row once; the batches as they are, if a sum of weights (or a string column) does not fit.
+pub(crate) fn consolidated(batches: Vec<ZBatch>) -> Vec<ZBatch> {
+    let mut batches = coalesce(batches);
+    if let [batch] = &batches[..]
+        && let Ok(sum) = batch.consolidate()
+    {
+        batches = if sum.is_empty() { Vec::new() } else { vec![sum] };
+    }
+    batches
+}

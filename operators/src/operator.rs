@@ -54,24 +54,24 @@ impl StateSize {
     }
 }
 
-/// What has happened to the windows of an operator since it was installed. Sums of several operators, or workers, mean the same.
+/// What has happened to the windows of an operator since it was installed, on this worker.
 ///
-/// A row is *late* here if it is accepted, and changes a window that has already been shown as closed.
+/// A change is *late* here if it is accepted and changes rows of a window that have already been shown as closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WindowMetrics {
     /// Copies of rows that were shown because their window closed.
     pub initial_firings: u64,
-    /// Windows whose rows were corrected after they were shown as closed, counted once per epoch that does so.
+    /// Copies of rows of closed windows that were replaced, added or removed: in each epoch and window, the greater of the copies that came and those that went.
     pub late_firings: u64,
-    /// Changed copies of rows in those corrections, removed and added ones.
+    /// Copies that came and copies that went in those.
     pub records_in_late_firing: u64,
-    /// Windows that were corrected at least once. A window counts again if all corrections of it are long past and forgotten.
+    /// Closed windows with late changes, by the time they closed, each once; a worker that has seen thousands of them forgets the oldest.
     pub windows_with_late_data: u64,
-    /// Copies of rows that came after their window was shown for good, and were left out. None, while sources refuse late rows.
+    /// Changes that came after their window was shown for good, and were left out. None, as long as sources refuse late rows.
     pub data_dropped_after_grace: u64,
-    /// How often sessions became one.
+    /// How many sessions were joined with an earlier one.
     pub session_merges: u64,
-    /// How often a session fell apart.
+    /// How many sessions were split off.
     pub session_splits: u64,
     /// Copies of rows that were shown and then taken back.
     pub retractions_emitted: u64,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+pub(crate) mod timed;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,7 +11,7 @@ use arrow::array::{ArrayRef, new_null_array};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::ScalarValue;
-use deltic_circuit::{Circuit, Node, NodeId, Operator, Properties, error_schema, interpreter, render_row};
+use deltic_circuit::{Circuit, EpochInfo, Node, NodeId, Operator, Properties, error_schema, interpreter, render_row};
 use deltic_zset::{ZBatch, types};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -88,6 +90,8 @@ fn spelled(batch: &ZBatch) -> ZBatch {
 /// Drives an operator and keeps the sums of what went in and came out.
 pub(crate) struct Law<O> {
     pub(crate) operator: O,
+    /// The time and the watermarks of the next epoch.
+    pub(crate) info: EpochInfo,
     circuit: Circuit,
     /// Whether deltas must be consolidated.
     stateful: bool,
@@ -100,7 +104,8 @@ pub(crate) struct Law<O> {
 impl<O: EpochOperator> Law<O> {
     pub(crate) fn new(operator: O, circuit: Circuit, stateful: bool) -> Self {
         let inputs = vec![Vec::new(); circuit.sources().len()];
-        Law { operator, circuit, stateful, inputs, rows: HashMap::new(), errors: HashMap::new(), epoch: 0 }
+        let info = EpochInfo::default();
+        Law { operator, info, circuit, stateful, inputs, rows: HashMap::new(), errors: HashMap::new(), epoch: 0 }
     }
 
     /// One epoch with a list of batches per port; checks the law and returns the delta.
@@ -112,6 +117,7 @@ impl<O: EpochOperator> Law<O> {
             }
         }
         self.epoch += 1;
+        self.operator.observe(&self.info);
         let output = self.operator.close(self.epoch);
         let schema = self.circuit.schema();
         absorb(&mut self.rows, &output.rows, schema, self.stateful);
@@ -122,7 +128,7 @@ impl<O: EpochOperator> Law<O> {
             (format!("s{position}"), ZBatch::concat(schema, batches).unwrap().consolidate().unwrap())
         };
         let sources: HashMap<String, ZBatch> = self.inputs.iter().enumerate().map(sum).collect();
-        let expected = interpreter::evaluate(&self.circuit, &sources).unwrap();
+        let expected = interpreter::evaluate_at(&self.circuit, &sources, &self.info).unwrap();
         assert_eq!(self.rows, rows_of(&expected.rows), "rows after epoch {}", self.epoch);
         assert_eq!(self.errors, rows_of(&expected.errors), "errors after epoch {}", self.epoch);
         if let Some(contents) = self.operator.contents() {
@@ -185,17 +191,29 @@ pub(crate) fn history(values: impl Strategy<Value = Vec<ScalarValue>> + Clone) -
 /// The rows of each batch of an epoch, given the rows that are live before it. No row is deleted that is not there, but a batch may
 /// stand before the one that it depends on: inside an epoch there is no order.
 pub(crate) fn play(epoch: Vec<Vec<Change>>, live: &mut Vec<Row>) -> Vec<Vec<Row>> {
+    play_accepted(epoch, live, |_| true)
+}
+
+/// As [`play`], without the changes that add or remove a row that is not `accepted`.
+pub(crate) fn play_accepted(
+    epoch: Vec<Vec<Change>>,
+    live: &mut Vec<Row>,
+    accepted: impl Fn(&[ScalarValue]) -> bool,
+) -> Vec<Vec<Row>> {
     let mut batches = Vec::new();
     for changes in epoch {
         let mut rows = Vec::new();
         for change in changes {
             match change {
-                Change::Insert((values, weight)) => {
+                Change::Insert((values, weight)) if accepted(&values) => {
                     live.push((values.clone(), weight));
                     rows.push((values, weight));
                 }
                 Change::Delete(row, copies) if !live.is_empty() => {
                     let row = row % live.len();
+                    if !accepted(&live[row].0) {
+                        continue;
+                    }
                     let copies = copies.min(live[row].1);
                     live[row].1 -= copies;
                     rows.push((live[row].0.clone(), -copies));
@@ -203,6 +221,9 @@ pub(crate) fn play(epoch: Vec<Vec<Change>>, live: &mut Vec<Row>) -> Vec<Vec<Row>
                 }
                 Change::Update(row, values) if !live.is_empty() => {
                     let row = row % live.len();
+                    if !accepted(&live[row].0) || !accepted(&values) {
+                        continue;
+                    }
                     let old = std::mem::replace(&mut live[row].0, values.clone());
                     rows.push((old, -live[row].1));
                     rows.push((values, live[row].1));

@@ -9,7 +9,7 @@ use datafusion_common::ScalarValue;
 use super::aggregate::aggregate;
 use super::relation::{Relation, Row, identity, no_array};
 use crate::errors::code;
-use crate::time::{bound_column, bound_type, event_times};
+use crate::time::{OUT_OF_RANGE, bound_column, bound_type, event_times};
 use crate::{
     CircuitError, Closing, EmitPolicy, EpochInfo, ErrorRows, EvalError, SessionOutput, TemporalOutput, TimeSource, Window,
     render_row,
@@ -38,9 +38,6 @@ pub(super) fn failure(
     failed.push(&EvalError::new(code, message), operator, render_row(&row.to_batch()?, 0), weight);
     Relation::from_batch(&failed.finish())
 }
-
-/// The message for a time whose window has a bound out of range.
-pub(super) const OUT_OF_RANGE: &str = "the window of this time is out of range";
 
 /// Each row once per window that holds its time.
 pub(super) fn time_window(

@@ -17,7 +17,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, TimeUnit, TimestampMicrosecondType};
 
-pub use window::{Window, WindowBounds};
+pub use window::{OUT_OF_RANGE, Window, WindowBounds};
 
 /// Microseconds of a day.
 pub const DAY_MICROS: i64 = 86_400_000_000;

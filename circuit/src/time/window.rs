@@ -1,5 +1,8 @@
 //! Windows of fixed size: which of them hold a time.
 
+/// What is said of a row that has no window because a bound is out of the range of event times.
+pub const OUT_OF_RANGE: &str = "the window of this time is out of range";
+
 /// A kind of windows, all half-open, aligned to event time 0 (1970-01-01 UTC) plus an offset. Sizes are positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Window {
@@ -90,6 +93,9 @@ impl Window {
 
 /// The greatest `offset + k * step` that is not after `time`.
 fn floor(time: i64, step: i64, offset: i64) -> Option<i64> {
+    if let Some(distance) = time.checked_sub(offset) {
+        return time.checked_sub(distance.rem_euclid(step));
+    }
     let (time, step, offset) = (i128::from(time), i128::from(step), i128::from(offset));
     i64::try_from(time - (time - offset).rem_euclid(step)).ok()
 }

@@ -6,9 +6,12 @@ use deltic_zset::Result;
 use crate::arrange::{Index, SharedArrangement};
 use crate::contract;
 use crate::driver::Cadence;
+use crate::emit::emit;
 use crate::exchange::owner_of_empty_key;
 use crate::join::Join;
-use crate::{Aggregate, AppendOnlyTopK, Constant, Distinct, EpochOperator, MapFilter, Negate, TopK, Union};
+use crate::{
+    Aggregate, AppendOnlyTopK, Constant, Distinct, EpochOperator, MapFilter, Negate, TemporalFilter, TimeWindow, TopK, Union,
+};
 
 /// Where an operator is built.
 pub(super) struct Site<'a> {
@@ -64,6 +67,9 @@ impl Site<'_> {
                 Some(operator) => Box::new(operator),
                 None => Box::new(TopK::try_new(node, &input(0).schema)?),
             },
+            Operator::TimeWindow { time, window } => Box::new(TimeWindow::new(*time, *window, schema)),
+            Operator::Emit { policy } => emit(*policy, node)?,
+            Operator::TemporalFilter { .. } => Box::new(TemporalFilter::try_new(node, &input(0).schema)?),
             timed => unreachable!("no plan has {timed:?} so far"),
         })
     }

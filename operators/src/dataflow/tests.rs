@@ -6,6 +6,7 @@
 
 mod query;
 mod stage;
+mod timed;
 
 use proptest::prelude::*;
 
