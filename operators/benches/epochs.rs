@@ -1,0 +1,191 @@
+//! What an epoch costs in each operator: one worker, two `Int64` columns, epochs of 1,000 and 10,000 rows over a million keys (a thousand if it is
+//! only tested that the benchmarks run). Feeding, the dataflow around the operator and the emission of the delta are part of it.
+//!
+//! An iteration is two epochs: rows come, and the same rows go, so that the state is the same before each. In the append-only ones rows come twice.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::{ArrayRef, Int64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use deltic_circuit::{
+    AggregateCall, AggregateFunction, BinaryOp, Circuit, CircuitBuilder, CircuitError, Expr, JoinKey, JoinKind, NodeId,
+    Properties, SortKey,
+};
+use deltic_operators::{Dataflow, Install, Registry, install};
+use deltic_zset::ZBatch;
+use timely::WorkerConfig;
+use timely::communication::Allocator;
+use timely::communication::allocator::thread::Thread;
+use timely::worker::Worker;
+
+const EPOCH_ROWS: [usize; 2] = [1_000, 10_000];
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, false), Field::new("v", DataType::Int64, false)]))
+}
+
+fn batch(rows: impl Iterator<Item = (i64, i64)>) -> ZBatch {
+    let (keys, values): (Vec<i64>, Vec<i64>) = rows.unzip();
+    let count = keys.len();
+    let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(keys)), Arc::new(Int64Array::from(values))];
+    ZBatch::new(schema(), columns, None, count)
+}
+
+/// splitmix64.
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut x = *state;
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// A circuit of one operator over the relation `l`, and `r` if it has two inputs.
+#[derive(Clone, Copy, Debug)]
+enum Subject {
+    MapFilter,
+    Distinct,
+    Linear,
+    Extremes,
+    ExtremesAppendOnly,
+    Join,
+    TopK,
+    TopKAppendOnly,
+}
+
+impl Subject {
+    const ALL: [(&str, Subject); 8] = [
+        ("map_filter", Subject::MapFilter),
+        ("distinct", Subject::Distinct),
+        ("aggregate/linear", Subject::Linear),
+        ("aggregate/extremes", Subject::Extremes),
+        ("aggregate/extremes, append-only", Subject::ExtremesAppendOnly),
+        ("join", Subject::Join),
+        ("top_k", Subject::TopK),
+        ("top_k, append-only", Subject::TopKAppendOnly),
+    ];
+
+    fn append_only(self) -> bool {
+        matches!(self, Subject::ExtremesAppendOnly | Subject::TopKAppendOnly)
+    }
+
+    fn circuit(self) -> Result<Circuit, CircuitError> {
+        let mut builder = CircuitBuilder::new();
+        let properties = Properties { append_only: self.append_only(), ..Properties::default() };
+        let input = builder.source("l", schema(), properties);
+        let output = match self {
+            Subject::MapFilter => {
+                let [key, value] = [0, 1].map(|column| builder.column(input, column));
+                let even = Expr::binary(BinaryOp::Modulo, value.clone(), Expr::literal(2i64)).equal(Expr::literal(0i64));
+                let sum = Expr::binary(BinaryOp::Add, key.clone(), value);
+                builder.map_filter(input, vec![even], vec![("k".to_owned(), key), ("s".to_owned(), sum)])?
+            }
+            Subject::Distinct => builder.distinct(input)?,
+            Subject::Linear => aggregate(&mut builder, input, [AggregateFunction::Sum, AggregateFunction::Count])?,
+            Subject::Extremes | Subject::ExtremesAppendOnly => {
+                aggregate(&mut builder, input, [AggregateFunction::Min, AggregateFunction::Max])?
+            }
+            Subject::Join => {
+                let right = builder.source("r", schema(), Properties::default());
+                builder.join(input, right, JoinKind::Inner, vec![JoinKey { left: 0, right: 0, null_safe: false }], None)?
+            }
+            Subject::TopK | Subject::TopKAppendOnly => {
+                let order = vec![SortKey { column: 1, descending: true, nulls_first: false }];
+                builder.top_k(input, vec![0], order, 0, Some(1), None)?
+            }
+        };
+        builder.finish(output, None)
+    }
+}
+
+fn aggregate(builder: &mut CircuitBuilder, input: NodeId, functions: [AggregateFunction; 2]) -> Result<NodeId, CircuitError> {
+    let call =
+        |function| AggregateCall { function, argument: Some(1), distinct: false, filter: None, data_type: DataType::Int64 };
+    let [first, second] = functions.map(call);
+    builder.aggregate(input, vec![0], vec![("a".to_owned(), first), ("b".to_owned(), second)])
+}
+
+/// A circuit on a single-threaded worker, fed epoch by epoch.
+struct Loop {
+    worker: Worker,
+    dataflow: Dataflow,
+    epoch: u64,
+    rows: Rc<Cell<usize>>,
+    // Dropped last: the dataflow is registered in it.
+    _registry: Registry,
+}
+
+impl Loop {
+    fn new(circuit: &Circuit) -> Self {
+        let mut worker = Worker::new(WorkerConfig::default(), Allocator::Thread(Thread::default()), Some(Instant::now()));
+        let mut registry = Registry::default();
+        let rows = Rc::new(Cell::new(0));
+        let counter = rows.clone();
+        let installed = Install {
+            view: "bench",
+            circuit,
+            since: 0,
+            info: Arc::default(),
+            hydrate: HashMap::new(),
+            hydrate_errors: HashMap::new(),
+        };
+        let sink = Box::new(move |_, part: deltic_operators::Part| counter.set(counter.get() + part.rows.len()));
+        let dataflow = install(&mut worker, &mut registry, installed, sink);
+        Loop { worker, dataflow, epoch: 1, rows, _registry: registry }
+    }
+
+    /// Feeds one epoch and waits for its output. Returns the rows that came out so far.
+    fn feed(&mut self, relation: &str, batch: ZBatch) -> usize {
+        self.dataflow.push(relation, batch);
+        self.dataflow.advance_to(self.epoch + 1);
+        while !self.dataflow.done(self.epoch) {
+            self.worker.step();
+        }
+        self.epoch += 1;
+        self.rows.get()
+    }
+}
+
+fn epochs(criterion: &mut Criterion) {
+    // Criterion runs each benchmark once, to test it, unless it is told to measure.
+    let measured = std::env::args().any(|argument| argument == "--bench");
+    let keys: u64 = if measured { 1_000_000 } else { 1_000 };
+    for (name, subject) in Subject::ALL {
+        let mut group = criterion.benchmark_group(name);
+        let circuit = subject.circuit().expect("the circuit is valid");
+        for rows in EPOCH_ROWS {
+            let mut run = Loop::new(&circuit);
+            let every_key = batch((0..keys as i64).map(|key| (key, key)));
+            if let Subject::Join = subject {
+                run.feed("r", every_key.clone());
+            }
+            run.feed("l", every_key);
+            let mut state = 42;
+            group.throughput(Throughput::Elements(2 * rows as u64));
+            group.bench_function(BenchmarkId::from_parameter(rows), |bencher| {
+                bencher.iter_batched(
+                    || {
+                        let mut row = || ((random(&mut state) % keys) as i64, (random(&mut state) >> 40) as i64);
+                        let come = batch((0..rows).map(|_| row()));
+                        let again = if subject.append_only() { come.clone() } else { come.negate().expect("weights of one") };
+                        (come, again)
+                    },
+                    |(come, again)| {
+                        run.feed("l", come);
+                        run.feed("l", again)
+                    },
+                    criterion::BatchSize::LargeInput,
+                );
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, epochs);
+criterion_main!(benches);
