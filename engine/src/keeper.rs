@@ -5,7 +5,7 @@
 //! the same queue, so a read finds exactly the epochs that were complete when the coordinator took it; it waits for what is before it in the queue. Tables
 //! are not here: sealing a commit looks up current rows at once, in the coordinator.
 //!
-//! Contract. The queue is bounded in rows and messages: the coordinator waits when the keeper is too far behind, so memory is
+//! Contract. The queue is bounded in bytes, rows and messages: the coordinator waits when the keeper is too far behind, so memory is
 //! bounded and commits are never faster than keeping in the long run. The keeper never waits for the coordinator, so neither can lock the other up. Small deltas are
 //! sent many at a time, because waking a thread costs more than they do. If keeping fails, the failure is remembered for the coordinator,
 //! which ends the database with it.
@@ -26,10 +26,13 @@ use crate::contents::ContentsSnapshot;
 use crate::error::{Error, Result, code};
 use crate::shelves::Shelves;
 use crate::spin;
+use crate::transaction::bytes;
 use crate::worker::panic_message;
 
-/// Rows that may wait in the queue.
-const QUEUE_ROWS: usize = 1 << 19;
+/// How much may wait in the queue (see [`load`]): some hundred thousand narrow rows, some tens of milliseconds of keeping.
+const QUEUE_LOAD: usize = 64 << 20;
+/// What a row counts for besides its bytes.
+const ROW_LOAD: usize = 64;
 /// Messages that may wait in the queue.
 const QUEUE_MESSAGES: usize = 256;
 /// So many rows, or parts, are worth a message.
@@ -60,6 +63,7 @@ pub(crate) struct Keeper {
     /// Parts that are not worth a message yet.
     parts: Vec<(Arc<str>, Part)>,
     part_rows: usize,
+    part_load: usize,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -67,8 +71,8 @@ pub(crate) struct Keeper {
 /// What both sides see.
 #[derive(Default)]
 struct Shared {
-    /// Rows in the queue.
-    queued_rows: AtomicUsize,
+    /// The load of the parts in the queue.
+    queued: AtomicUsize,
     failure: OnceLock<Error>,
 }
 
@@ -82,7 +86,10 @@ enum Message {
         view: Arc<str>,
     },
     /// Parts of deltas, in the order of the epochs.
-    Parts(Vec<(Arc<str>, Part)>),
+    Parts {
+        parts: Vec<(Arc<str>, Part)>,
+        load: usize,
+    },
     /// The contents of views, to be added to `reading`.
     Read {
         views: Vec<String>,
@@ -120,7 +127,7 @@ impl Keeper {
             move || main(&messages, &shared, &coordinator)
         });
         let thread = thread.map_err(|problem| Error::usage(format!("the keeper of views cannot be started: {problem}")))?;
-        Ok(Keeper { queue: Some(queue), parts: Vec::new(), part_rows: 0, shared, thread: Some(thread) })
+        Ok(Keeper { queue: Some(queue), parts: Vec::new(), part_rows: 0, part_load: 0, shared, thread: Some(thread) })
     }
 
     /// What made keeping impossible, if anything has.
@@ -147,6 +154,7 @@ impl Keeper {
     /// Takes a part of a view's delta. Parts come in the order of the epochs. Waits while the keeper is too far behind.
     pub(crate) fn push(&mut self, view: Arc<str>, part: Part) -> Result<()> {
         self.part_rows += part.rows.len() + part.errors.len();
+        self.part_load += load(&part);
         self.parts.push((view, part));
         if self.part_rows >= MESSAGE_ROWS || self.parts.len() >= MESSAGE_PARTS { self.send_parts() } else { Ok(()) }
     }
@@ -191,14 +199,14 @@ impl Keeper {
         if self.parts.is_empty() {
             return Ok(());
         }
-        while self.shared.queued_rows.load(Ordering::Acquire) > QUEUE_ROWS {
+        while self.shared.queued.load(Ordering::Acquire) > QUEUE_LOAD {
             self.check()?;
             std::thread::park_timeout(NAP);
         }
-        self.shared.queued_rows.fetch_add(self.part_rows, Ordering::AcqRel);
+        let (parts, load) = (std::mem::take(&mut self.parts), std::mem::take(&mut self.part_load));
         self.part_rows = 0;
-        let parts = std::mem::take(&mut self.parts);
-        self.put(Message::Parts(parts))
+        self.shared.queued.fetch_add(load, Ordering::AcqRel);
+        self.put(Message::Parts { parts, load })
     }
 
     fn put(&self, message: Message) -> Result<()> {
@@ -221,6 +229,11 @@ impl Drop for Keeper {
             let _ = thread.join();
         }
     }
+}
+
+/// How much work and memory a part is, in bytes, about.
+fn load(part: &Part) -> usize {
+    [&part.rows, &part.errors].into_iter().filter(|rows| !rows.is_empty()).map(|rows| bytes(rows) + ROW_LOAD * rows.len()).sum()
 }
 
 fn main(messages: &Receiver<Message>, shared: &Shared, coordinator: &Thread) {
@@ -251,13 +264,12 @@ fn keep(messages: &Receiver<Message>, shared: &Shared, coordinator: &Thread) -> 
                 Err(_) => return Ok(()),
             },
         };
-        if let Message::Parts(parts) = message {
-            let rows = parts.iter().map(|(_, part)| part.rows.len() + part.errors.len()).sum();
+        if let Message::Parts { parts, load } = message {
             for (view, part) in parts {
                 views.push(&view, part)?;
             }
-            let before = shared.queued_rows.fetch_sub(rows, Ordering::AcqRel);
-            if before > QUEUE_ROWS && before - rows <= QUEUE_ROWS {
+            let before = shared.queued.fetch_sub(load, Ordering::AcqRel);
+            if before > QUEUE_LOAD && before - load <= QUEUE_LOAD {
                 coordinator.unpark();
             }
         } else {
@@ -305,7 +317,7 @@ impl Views {
                 self.0.insert(view, kept);
             }
             Message::Drop { view } => _ = self.0.remove(&view),
-            Message::Parts(_) => {}
+            Message::Parts { .. } => {}
             Message::Read { views, reading, reply } => _ = reply.send(self.read(views, reading)),
             Message::ReadErrors { view, reply } => _ = reply.send(self.kept(&view).map(|kept| kept.errors.snapshot().into())),
             Message::Sizes { reply } => {

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::{ArrayRef, BooleanArray, UInt32Array};
+use arrow::array::{ArrayRef, UInt32Array};
 use arrow::datatypes::SchemaRef;
 use deltic_zset::{ZBatch, hash};
 
@@ -25,7 +25,7 @@ const ASIDE_ROWS: (usize, usize) = (1 << 13, 1 << 16);
 /// Rows dealt out at a time for each shelf, at least: fewer are not worth a batch.
 const ROWS_PER_SHELF: usize = 64;
 /// A shelf with more rows becomes two.
-const SHELF_ROWS: usize = 1 << 13;
+const SHELF_ROWS: usize = 1 << 12;
 /// So many batches of one size class in a row become one batch, below the class of batches that stay as they are (16^class rows and more).
 const COALESCE: usize = 16;
 const BIG_CLASS: u32 = 3;
@@ -97,6 +97,18 @@ impl Shape {
 impl Sorted {
     fn empty(schema: &SchemaRef) -> Self {
         Sorted { rows: ZBatch::empty(schema.clone()), words: Vec::new() }
+    }
+
+    /// Those of the rows `kept`, with their weights (`None`: all one), whose word is wanted.
+    fn pick(&self, kept: &[u32], weights: Option<&[i64]>, wanted: impl Fn(u64) -> bool) -> Result<Self> {
+        let word = |row: u32| self.words[row as usize];
+        let picked: Vec<u32> = kept.iter().copied().filter(|&row| wanted(word(row))).collect();
+        let words = picked.iter().map(|&row| word(row)).collect();
+        let weights: Option<Vec<i64>> = weights
+            .filter(|weights| weights.iter().any(|&weight| weight != 1))
+            .map(|weights| kept.iter().zip(weights).filter(|(row, _)| wanted(word(**row))).map(|(_, &weight)| weight).collect());
+        let rows = self.rows.take(&UInt32Array::from(picked))?;
+        Ok(Sorted { rows: rows.with_weights(weights.map(Into::into)), words })
     }
 
     fn memory_bytes(&self) -> usize {
@@ -243,7 +255,7 @@ impl Shelves {
         self.next = if self.next < self.shelves.len() { self.next } else { 0 };
         let place = self.next;
         self.next += 1;
-        let Shelf { prefix, bits, tidy, new } = &*self.shelves[place];
+        let Shelf { prefix: own_prefix, bits: own_bits, tidy, new } = &*self.shelves[place];
         if new.is_empty() {
             return Ok(());
         }
@@ -251,28 +263,34 @@ impl Shelves {
         // A string column past 2 GiB: then the shelf stays untidy, which a Z-set may be.
         let Ok(rows) = ZBatch::concat(&self.shape.schema, &parts) else { return Ok(()) };
         let words: Vec<u64> = std::iter::once(tidy).chain(new).flat_map(|sorted| sorted.words.iter().copied()).collect();
-        let tidied = match rows.survivors(&words)? {
-            None => Sorted { rows, words },
-            Some((kept, weights)) => {
-                let words = kept.iter().map(|&row| words[row as usize]).collect();
-                let rows = rows.with_weights(None).take(&UInt32Array::from(kept))?;
-                let ones = weights.iter().all(|&weight| weight == 1);
-                Sorted { rows: rows.with_weights((!ones).then(|| weights.into())), words }
-            }
+        let (kept, weights) = match rows.survivors(&words)? {
+            Some((kept, weights)) => (kept, Some(weights)),
+            None => ((0..rows.len() as u32).collect(), rows.weights().map(|weights| weights.to_vec())),
         };
-        self.tidy_rows = self.tidy_rows - tidy.words.len() + tidied.words.len();
-        let (prefix, bits) = (*prefix, *bits);
+        let (own_prefix, own_bits) = (*own_prefix, *own_bits);
+        self.tidy_rows = self.tidy_rows - tidy.words.len() + kept.len();
         // Hashes are uniform; rows made to collide may not make the directory big.
-        let too_full = tidied.words.len() > SHELF_ROWS && bits < self.shelves.len().ilog2() + 4;
-        let shelf = Shelf { prefix, bits, tidy: tidied, new: Vec::new() };
-        let mut halves = if too_full { shelf.halves()? } else { vec![shelf] }.into_iter().map(Arc::new);
-        let shelves = Arc::make_mut(&mut self.shelves);
-        if let Some(first) = halves.next() {
-            shelves[place] = first;
+        let too_full = kept.len() > SHELF_ROWS && own_bits < self.shelves.len().ilog2() + 4;
+        let all = Sorted { rows: rows.with_weights(None), words };
+        let shelf = |prefix, bits, tidy| Arc::new(Shelf { prefix, bits, tidy, new: Vec::new() });
+        if !too_full {
+            let tidy = all.pick(&kept, weights.as_deref(), |_| true)?;
+            Arc::make_mut(&mut self.shelves)[place] = shelf(own_prefix, own_bits, tidy);
+            return Ok(());
         }
-        shelves.extend(halves);
-        if too_full {
+        let bits = own_bits + 1;
+        let half = |side: u64| -> Result<_> {
+            let tidy = all.pick(&kept, weights.as_deref(), |word| prefix(word, bits) & 1 == side)?;
+            Ok(shelf(own_prefix << 1 | side, bits, tidy))
+        };
+        let (left, right) = (half(0)?, half(1)?);
+        let shelves = Arc::make_mut(&mut self.shelves);
+        shelves[place] = left;
+        shelves.push(right);
+        if bits > self.prefix_bits {
             self.index();
+        } else {
+            self.enter(self.shelves.len() - 1);
         }
         Ok(())
     }
@@ -282,11 +300,15 @@ impl Shelves {
         self.prefix_bits = self.shelves.iter().map(|shelf| shelf.bits).max().unwrap_or(0);
         self.directory.clear();
         self.directory.resize(1 << self.prefix_bits, 0);
-        for (place, shelf) in self.shelves.iter().enumerate() {
-            let spread = self.prefix_bits - shelf.bits;
-            let first = (shelf.prefix << spread) as usize;
-            self.directory[first..first + (1 << spread)].fill(place as u32);
-        }
+        (0..self.shelves.len()).for_each(|place| self.enter(place));
+    }
+
+    /// Writes a shelf into the directory.
+    fn enter(&mut self, place: usize) {
+        let shelf = &self.shelves[place];
+        let spread = self.prefix_bits - shelf.bits;
+        let first = (shelf.prefix << spread) as usize;
+        self.directory[first..first + (1 << spread)].fill(place as u32);
     }
 
     /// The contents now, for any thread.
@@ -309,19 +331,6 @@ impl Shelves {
 impl Shelf {
     fn parts(&self) -> impl Iterator<Item = &Sorted> {
         std::iter::once(&self.tidy).chain(&self.new)
-    }
-
-    /// The rows, all tidy, on two shelves.
-    fn halves(self) -> Result<Vec<Shelf>> {
-        let bits = self.bits + 1;
-        let half = |side: u64| {
-            let here = |word: u64| prefix(word, bits) & 1 == side;
-            let keep: BooleanArray = self.tidy.words.iter().map(|&word| Some(here(word))).collect();
-            let words = self.tidy.words.iter().copied().filter(|&word| here(word)).collect();
-            let tidy = Sorted { rows: self.tidy.rows.filter(&keep)?, words };
-            Ok::<_, crate::Error>(Shelf { prefix: self.prefix << 1 | side, bits, tidy, new: Vec::new() })
-        };
-        Ok(vec![half(0)?, half(1)?])
     }
 }
 

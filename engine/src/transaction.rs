@@ -212,7 +212,7 @@ fn admit(changes: &[Changes]) -> Result<Option<Vec<Grant>>> {
 }
 
 /// The bytes of a batch's rows (of a slice, its part of the buffers).
-fn bytes(batch: &ZBatch) -> usize {
+pub(crate) fn bytes(batch: &ZBatch) -> usize {
     let column_bytes = |column: &ArrayRef| match column.data_type() {
         DataType::Boolean => column.len() / 8 + 1,
         DataType::Utf8 => {
