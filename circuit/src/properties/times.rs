@@ -181,7 +181,11 @@ pub(crate) fn tied_slack(key: JoinKey, inputs: &[&Node]) -> Option<i64> {
 fn emitted(policy: EmitPolicy, input: &Properties) -> Vec<EventTime> {
     match policy {
         EmitPolicy::OnWindowClose(closing) | EmitPolicy::Final(closing) => slack(input, closing.column)
-            .map(|slack| EventTime { column: closing.column, slack: slack.max(closing.offset) })
+            .map(|slack| {
+                // What is still to be shown was not closed: time > watermark - offset, or >= where closing is strict.
+                let shown = closing.offset.saturating_sub(i64::from(!closing.strict));
+                EventTime { column: closing.column, slack: slack.max(shown) }
+            })
             .into_iter()
             .collect(),
         EmitPolicy::Every { .. } => Vec::new(),

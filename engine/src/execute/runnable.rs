@@ -10,15 +10,7 @@ use crate::error::{Error, Result};
 /// DT1009 with the name of the node.
 pub(crate) fn check(circuit: &Circuit) -> Result<()> {
     let missing = circuit.nodes.iter().find(|node| {
-        matches!(
-            node.operator,
-            Operator::TimeWindow { .. }
-                | Operator::Session { .. }
-                | Operator::Emit { .. }
-                | Operator::TemporalFilter { .. }
-                | Operator::IntervalJoin { .. }
-                | Operator::AsOfJoin { .. }
-        )
+        matches!(node.operator, Operator::Session { .. } | Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. })
     });
     match missing {
         None => Ok(()),

@@ -6,6 +6,7 @@
 //! listed is an error, never ignored.
 
 mod aggregate;
+mod emit;
 mod expr;
 mod function;
 mod join;
@@ -16,6 +17,7 @@ mod relation;
 mod row_number;
 mod window;
 
+pub(crate) use emit::{EmitMode, emit};
 pub(crate) use expr::{fold, lower_expression};
 
 use datafusion_expr::{Distinct, LogicalPlan};

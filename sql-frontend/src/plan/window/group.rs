@@ -67,7 +67,7 @@ fn select_keys(select: &mut Select, order_by: Option<&mut OrderBy>) -> ControlFl
             Some((kind, arguments)) => keys.extend([false, true].map(|end| call(&marker_name(kind, end), arguments.clone()))),
         }
     }
-    let mut bare = Bare { bounds, free, kind, lengths: arguments.get(1..).unwrap_or_default().to_vec(), aggregates: 0 };
+    let mut bare = Bare { bounds, free, kind, lengths: arguments.get(1..).unwrap_or_default().to_vec(), around: 0 };
     for item in &mut select.projection {
         let name = match item {
             SelectItem::UnnamedExpr(Expr::Identifier(ident)) if bare.bound(&fold(ident)).is_some() => Some(fold(ident)),
@@ -118,7 +118,7 @@ fn function_arguments(function: &Function) -> Option<Vec<Expr>> {
     list.args.iter().map(argument).collect()
 }
 
-/// Makes bare `window_start` and `window_end` calls, outside of aggregates, whose arguments are rows of the input.
+/// Makes bare `window_start` and `window_end` calls, outside of the arguments of aggregates and bounds: those are over rows of the input.
 struct Bare {
     /// The calls.
     bounds: [Expr; 2],
@@ -126,14 +126,14 @@ struct Bare {
     free: [bool; 2],
     kind: WindowKind,
     lengths: Vec<Expr>,
-    /// How many aggregates are around.
-    aggregates: usize,
+    /// How many calls with such arguments are around.
+    around: usize,
 }
 
 impl Bare {
     fn bound(&self, name: &str) -> Option<&Expr> {
         let index = ["window_start", "window_end"].iter().position(|bound| *bound == name)?;
-        (self.free[index] && self.aggregates == 0).then_some(&self.bounds[index])
+        (self.free[index] && self.around == 0).then_some(&self.bounds[index])
     }
 
     /// A bound of the same kind with other lengths means nothing: the binder's message for it would be about its columns.
@@ -152,6 +152,11 @@ impl Bare {
     }
 }
 
+/// Whether the arguments of the function are over rows of the input, not over groups.
+fn is_over_input(function: &str) -> bool {
+    AGGREGATES.contains(&function) || is_marker(function)
+}
+
 impl VisitorMut for Bare {
     type Break = SqlError;
 
@@ -159,7 +164,7 @@ impl VisitorMut for Bare {
         match expr {
             Expr::Function(function) => {
                 let name = function_name(function).unwrap_or_default();
-                self.aggregates += usize::from(AGGREGATES.contains(&name.as_str()));
+                self.around += usize::from(is_over_input(&name));
                 if is_marker(&name) { self.check(function, &name) } else { ControlFlow::Continue(()) }
             }
             _ => ControlFlow::Continue(()),
@@ -170,7 +175,7 @@ impl VisitorMut for Bare {
         match expr {
             Expr::Function(function) => {
                 let name = function_name(function).unwrap_or_default();
-                self.aggregates -= usize::from(AGGREGATES.contains(&name.as_str()));
+                self.around -= usize::from(is_over_input(&name));
             }
             Expr::Identifier(ident) => {
                 if let Some(bound) = self.bound(&fold(ident)) {

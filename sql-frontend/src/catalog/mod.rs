@@ -1,18 +1,21 @@
 //! [`Catalog`]: what relations there are, and which depend on which.
 
-use std::collections::{BTreeMap, HashSet};
+mod table;
+mod view;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use deltic_circuit::{Circuit, CircuitRef, EventTime, Expr, Properties, SortKey};
+use arrow::datatypes::SchemaRef;
+use deltic_circuit::{CircuitRef, Expr, Properties, SortKey};
 use sqlparser::ast;
 
-use crate::error::{Code, Position};
+use crate::error::Code;
 use crate::event_time::{EventTimeDefinition, LATE_SUFFIX, LatePolicy, OverflowPolicy};
-use crate::plan::{constant, constant_length, event_time, max_length, plan_column_type, plan_query};
-use crate::statement::{CreateTable, CreateView, Drop, Emit, EmitClause, Name, Query};
+use crate::plan::plan_query;
+use crate::statement::{CreateTable, CreateView, Drop, Name, Query};
 use crate::suggest::did_you_mean;
-use crate::{PlannedQuery, SqlError, stack};
+use crate::{SqlError, stack};
 
 /// What a relation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -151,11 +154,11 @@ impl Catalog {
         if let Some(existing) = self.existing(&create.name, create.if_not_exists)? {
             return Ok(Created::Exists(existing));
         }
-        let relation = stack::deep(|| table_relation(create))??;
+        let relation = stack::deep(|| table::table_relation(create))??;
         if let Some(name) = relation.late_rows() {
             let name = Name { value: name, position: create.name.position };
             self.existing(&name, false)?;
-            let late = late_relation(&relation, name.value, create)?;
+            let late = table::late_relation(&relation, name.value, create)?;
             self.add(late);
         }
         Ok(Created::New(self.add(relation)))
@@ -171,9 +174,6 @@ impl Catalog {
         {
             return Ok(Created::Exists(existing));
         }
-        if let Some(emit) = &create.emit {
-            check_emit(create, emit)?;
-        }
         let old = self.relations.get(&create.name.value).cloned();
         if let Some(old) = &old {
             self.check_replaceable(old, create)?;
@@ -181,7 +181,7 @@ impl Catalog {
         let mut others = self.clone();
         others.relations.remove(&create.name.value);
         let planned = plan_query(&others, &create.query)?;
-        let new = self.add(view_relation(create, planned)?);
+        let new = self.add(view::view_relation(&others, create, planned)?);
         Ok(match old {
             Some(old) => Created::Replaced { old, new },
             None => Created::New(new),
@@ -272,197 +272,4 @@ fn check_kind(relation: &Relation, kind: RelationKind, name: &Name) -> Result<()
         RelationKind::LateRows => error.with_hint("it is dropped with its source"),
         _ => error,
     })
-}
-
-fn table_relation(create: &CreateTable) -> Result<Relation, SqlError> {
-    let primary_key = create.primary_key.as_deref().map(|key| key_columns(create, key)).transpose()?;
-    let mut fields = Vec::with_capacity(create.columns.len());
-    let mut defaults = Vec::with_capacity(create.columns.len());
-    for (index, column) in create.columns.iter().enumerate() {
-        let data_type = plan_column_type(column)?;
-        let in_key = primary_key.as_ref().is_some_and(|key| key.contains(&index));
-        let default = column.default.as_ref().map(|value| constant(value, &data_type, column.name.position)).transpose()?;
-        fields.push(Field::new(&column.name.value, data_type, !column.not_null && !in_key));
-        defaults.push(default);
-    }
-    let schema = Arc::new(Schema::new(fields));
-    let (event_time, overflow) = event_time(create, &schema)?;
-    let properties = Properties {
-        unique_keys: primary_key.iter().cloned().collect(),
-        append_only: create.stream,
-        time_sources: event_time.iter().map(|time| time.source(&create.name.value)).collect(),
-        event_times: event_time.iter().map(|time| EventTime { column: time.column, slack: 0 }).collect(),
-        closings: vec![],
-    };
-    Ok(Relation {
-        name: create.name.value.clone(),
-        kind: if create.stream { RelationKind::Stream } else { RelationKind::Table },
-        schema,
-        primary_key,
-        defaults,
-        default_syntax: create.columns.iter().map(|column| column.default.clone()).collect(),
-        max_lengths: create.columns.iter().map(|column| max_length(&column.data_type)).collect(),
-        sql: create.sql.clone(),
-        query: None,
-        circuit: None,
-        logical_plan: String::new(),
-        order: vec![],
-        depends_on: vec![],
-        properties,
-        event_time,
-        overflow,
-    })
-}
-
-/// The relation of the late rows of `source`: its columns, why and when a row was late, and what it was to do.
-fn late_relation(source: &Relation, name: String, create: &CreateTable) -> Result<Relation, SqlError> {
-    let Some(event_time) = &source.event_time else {
-        return Err(SqlError::new(Code::Internal, create.name.position, "late rows without event time"));
-    };
-    let time_type = source.schema.field(event_time.column).data_type().clone();
-    let mut fields: Vec<Field> =
-        source.schema.fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), true)).collect();
-    for (name, data_type, nullable) in [
-        ("late_reason", DataType::Utf8, false),
-        ("late_operation", DataType::Utf8, false),
-        ("late_watermark", time_type, true),
-        ("late_epoch", DataType::Int64, false),
-    ] {
-        if let Some(column) = create.columns.iter().find(|column| column.name.value == name) {
-            let message = format!("column {name} is one that the late rows of {} have of their own", source.name);
-            let error = SqlError::new(Code::DuplicateColumn, column.name.position, message);
-            return Err(error.with_hint("rename it, or choose another late_policy than 'dead_letter'"));
-        }
-        fields.push(Field::new(name, data_type, nullable));
-    }
-    let columns = fields.len();
-    let mut max_lengths = source.max_lengths.clone();
-    max_lengths.resize(columns, None);
-    Ok(Relation {
-        name,
-        kind: RelationKind::LateRows,
-        schema: Arc::new(Schema::new(fields)),
-        primary_key: None,
-        defaults: vec![None; columns],
-        default_syntax: vec![None; columns],
-        max_lengths,
-        sql: source.sql.clone(),
-        query: None,
-        circuit: None,
-        logical_plan: String::new(),
-        order: vec![],
-        depends_on: vec![source.name.clone()],
-        // TRUNCATE takes rows away.
-        properties: Properties::default(),
-        event_time: None,
-        overflow: None,
-    })
-}
-
-fn key_columns(create: &CreateTable, key: &[Name]) -> Result<Vec<usize>, SqlError> {
-    let mut columns = Vec::with_capacity(key.len());
-    for name in key {
-        let Some(column) = create.columns.iter().position(|column| column.name.value == name.value) else {
-            let error =
-                SqlError::new(Code::UnknownColumn, name.position, format!("unknown column {} in the primary key", name.value));
-            let hint = did_you_mean(&name.value, create.columns.iter().map(|column| column.name.value.as_str()));
-            return Err(SqlError { hint, ..error });
-        };
-        if columns.contains(&column) {
-            let message = format!("column {} is in the primary key more than once", name.value);
-            return Err(SqlError::new(Code::DuplicateColumn, name.position, message));
-        }
-        columns.push(column);
-    }
-    Ok(columns)
-}
-
-fn check_emit(create: &CreateView, emit: &EmitClause) -> Result<(), SqlError> {
-    if !create.materialized {
-        let message = "a plain view has no EMIT: it is part of the queries that name it";
-        let error = SqlError::new(Code::Unsupported, emit.position, message);
-        return Err(error.with_hint("use CREATE MATERIALIZED VIEW"));
-    }
-    let name = match &emit.emit {
-        Emit::Changes => return Ok(()),
-        Emit::OnWindowClose => "ON WINDOW CLOSE",
-        Emit::Final => "FINAL",
-        Emit::Every { interval, on_watermark } => {
-            every(interval, emit.position)?;
-            if *on_watermark { "EVERY .. ON WATERMARK" } else { "EVERY .. ON CLOCK" }
-        }
-    };
-    Err(SqlError::unsupported(emit.position, format!("EMIT {name}")))
-}
-
-/// The interval of EMIT EVERY, in microseconds.
-fn every(interval: &ast::Expr, position: Position) -> Result<i64, SqlError> {
-    let clock = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None);
-    let micros = stack::deep(|| constant_length(interval, &clock, "the interval of EMIT EVERY", position))??;
-    if micros <= 0 {
-        return Err(SqlError::new(Code::Constraint, position, "the interval of EMIT EVERY must be positive"));
-    }
-    Ok(micros)
-}
-
-fn view_relation(create: &CreateView, planned: PlannedQuery) -> Result<Relation, SqlError> {
-    let position = create.query.position;
-    if planned.hidden > 0 {
-        let error = SqlError::new(Code::Query, position, "the ORDER BY of a view must name its own columns");
-        return Err(error.with_hint("add the column to the SELECT list"));
-    }
-    let mut circuit = planned.circuit;
-    if !create.columns.is_empty() {
-        rename(&mut circuit, create)?;
-    }
-    let schema = circuit.schema().clone();
-    check_names(&schema, create)?;
-    let columns = schema.fields().len();
-    Ok(Relation {
-        name: create.name.value.clone(),
-        kind: if create.materialized { RelationKind::MaterializedView } else { RelationKind::View },
-        primary_key: None,
-        defaults: vec![None; columns],
-        default_syntax: vec![None; columns],
-        max_lengths: vec![None; columns],
-        sql: create.sql.clone(),
-        query: Some(Arc::new(create.query.clone())),
-        properties: circuit.node(circuit.output).properties.clone(),
-        circuit: create.materialized.then(|| Arc::new(circuit)),
-        schema,
-        logical_plan: planned.logical_plan,
-        order: planned.order,
-        depends_on: planned.relations,
-        event_time: None,
-        overflow: None,
-    })
-}
-
-/// Gives the columns the names in `CREATE VIEW v (a, b)`; as in PostgreSQL, there may be fewer names than columns.
-fn rename(circuit: &mut Circuit, create: &CreateView) -> Result<(), SqlError> {
-    let schema = circuit.schema().clone();
-    if create.columns.len() > schema.fields().len() {
-        let position = create.columns[schema.fields().len()].position;
-        let message = format!("{} names for {} columns", create.columns.len(), schema.fields().len());
-        return Err(SqlError::new(Code::Query, position, message));
-    }
-    let named = schema.fields().iter().enumerate().map(|(index, field)| match create.columns.get(index) {
-        Some(name) => field.as_ref().clone().with_name(&name.value),
-        None => field.as_ref().clone(),
-    });
-    let schema = Arc::new(Schema::new(named.collect::<Vec<_>>()));
-    circuit.nodes[circuit.output.0].schema = schema;
-    Ok(())
-}
-
-fn check_names(schema: &Schema, create: &CreateView) -> Result<(), SqlError> {
-    let mut seen = HashSet::new();
-    match schema.fields().iter().find(|field| !seen.insert(field.name())) {
-        None => Ok(()),
-        Some(field) => {
-            let message = format!("column {} is there more than once in view {}", field.name(), create.name.value);
-            let error = SqlError::new(Code::DuplicateColumn, create.query.position, message);
-            Err(error.with_hint("give one of them an alias with AS"))
-        }
-    }
 }
