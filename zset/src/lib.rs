@@ -28,4 +28,4 @@ pub use error::{Error, Result};
 pub use exact_sum::ExactSum;
 pub use group_table::GroupTable;
 pub use layout::{EncodedRows, RowLayout};
-pub use ordered_index::{Event, OrderedIndex, Range, Span, Summary, WeightCount, Weighted};
+pub use ordered_index::{Cursor, Event, OrderedIndex, Range, Span, Summary, WeightCount, Weighted};

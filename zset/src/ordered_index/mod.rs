@@ -14,6 +14,7 @@
 //! of FiBA (Tangwongsan, Hirzel and Schneider, 2019).
 
 mod arena;
+mod cursor;
 mod node;
 mod path;
 mod search;
@@ -29,6 +30,7 @@ use arena::Arena;
 use node::{Inner, Leaf};
 use path::Place;
 
+pub use cursor::Cursor;
 pub use path::Range;
 pub use summary::{Event, Span, Summary, WeightCount, Weighted};
 
@@ -99,6 +101,11 @@ impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
         }
         let mut position = self.seek(Place::of_end(bound));
         if self.step_back(&mut position) { self.entry(&position) } else { None }
+    }
+
+    /// A cursor before the first entry.
+    pub fn cursor(&self) -> Cursor<'_, K, S> {
+        Cursor::new(self)
     }
 
     /// The entries of `range` in key order, from both ends; none if its bounds are reversed.

@@ -31,8 +31,10 @@ impl<K: Ord> Leaf<K> {
 
     /// The summary of entries `from .. to`; of none if that is empty or reversed.
     pub(super) fn fold<S: Summary<K>>(&self, from: usize, to: usize) -> S {
-        let entries = self.keys.iter().zip(self.weights.iter()).take(to).skip(from);
-        entries.fold(S::identity(), |summary, (key, &weight)| summary.combine(&S::of(key, weight)))
+        if from >= to {
+            return S::identity();
+        }
+        S::of_entries(&self.keys[from..to], &self.weights[from..to])
     }
 
     pub(super) fn offset(&self, place: Place<'_, K>) -> usize {

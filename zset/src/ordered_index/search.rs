@@ -84,6 +84,17 @@ impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
         self.resolve(search.reached, Place::End)
     }
 
+    /// As [`last_while`](Self::last_while), with the summary of all up to the entry found: one descent for a session and its aggregates.
+    pub fn run_from(&self, from: Bound<&K>, holds: impl FnMut(&S) -> bool) -> Option<(&K, S)> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut search = Search { accepted: S::identity(), reached: Reached::Nothing, holds };
+        self.extend_right(self.root, 0, Place::of_start(from), &mut search);
+        let (last, _) = self.resolve(search.reached, Place::End)?;
+        Some((last, search.accepted))
+    }
+
     /// The farthest entry `e`, to the left, such that `holds(summary of e ..= to)`. The mirror image of
     /// [`last_while`](Self::last_while).
     pub fn first_while(&self, to: Bound<&K>, holds: impl FnMut(&S) -> bool) -> Option<(&K, i64)> {

@@ -16,6 +16,12 @@ pub trait Summary<K>: Clone {
 
     /// The summary of the entries of `self` followed by those of `right`.
     fn combine(&self, right: &Self) -> Self;
+
+    /// The summary of some entries in key order: to be given where a loop over them is cheaper than combining one by one, since every leaf that
+    /// is written to is summarised anew.
+    fn of_entries(keys: &[K], weights: &[i64]) -> Self {
+        keys.iter().zip(weights).fold(Self::identity(), |summary, (key, &weight)| summary.combine(&Self::of(key, weight)))
+    }
 }
 
 /// A summary that knows the sum of the weights, which is what positions in the order are counted in.

@@ -188,6 +188,11 @@ fn check_answers(index: &Index, model: &Model, random: &mut Random) {
             model.range::<Key, _>(right).next().and_then(|(first, _)| model.range::<Key, _>(right).scan(*first, within).last());
         let found = index.last_while(bound, |span| span.max_gap() <= gap).map(|(key, weight)| (*key, weight));
         assert_eq!(found, expected);
+        let run = index.run_from(bound, |span| span.max_gap() <= gap).map(|(key, span)| (*key, span));
+        assert_eq!(run.as_ref().map(|run| run.0), expected.map(|(last, _)| last));
+        if let (Some((last, span)), Some((first, _))) = (run, model.range::<Key, _>(right).next()) {
+            assert_eq!(span, span_of(model.range(first..=&last)));
+        }
         let expected = model
             .range::<Key, _>(left)
             .next_back()
@@ -202,6 +207,15 @@ fn check_answers(index: &Index, model: &Model, random: &mut Random) {
     assert!(index.range(low..high).eq(model.range(low..high).map(|(key, weight)| (key, *weight))));
     assert!(index.range(low..high).rev().eq(model.range(low..high).rev().map(|(key, weight)| (key, *weight))));
     assert_eq!(index.rank(&a), model.range(..a).map(|(_, weight)| weight).sum::<i64>());
+    let mut cursor = index.cursor();
+    for key in [low, high, a, b] {
+        cursor.seek(&key);
+        for expected in model.range(key..).take(3) {
+            assert_eq!(cursor.after(), entry(Some(expected)));
+            assert_eq!(cursor.before(), entry(model.range(..expected.0).next_back()));
+            cursor.step();
+        }
+    }
 }
 
 /// Rank and select are each other's inverse; only for weights that are all positive.
