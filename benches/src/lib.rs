@@ -5,3 +5,4 @@ pub mod differential;
 pub mod operators;
 pub mod process;
 pub mod rows;
+pub mod sessions;

@@ -49,6 +49,9 @@ pub fn retention(circuit: &Circuit, id: NodeId) -> Vec<Retention> {
         Operator::Aggregate { group, .. } => vec![by_columns(inputs[0], group.iter().copied(), "no group column has")],
         Operator::Distinct => vec![by_columns(inputs[0], 0..inputs[0].schema.fields().len(), "no column has")],
         Operator::TopK { partition, .. } => vec![by_columns(inputs[0], partition.iter().copied(), "no partition column has")],
+        Operator::Session { max_sessions: Some(_), .. } => {
+            vec![Retention::Unbounded { why: "sessions that have ended count for the most sessions of a key".to_owned() }]
+        }
         Operator::Session { time, .. } => vec![by_columns(inputs[0], [*time].into_iter(), "the time column has not")],
         Operator::Index { .. } => vec![index(circuit, id)],
         Operator::IntervalJoin { left_time, right_time, lower, upper, .. } => {

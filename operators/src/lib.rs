@@ -20,6 +20,7 @@ mod negate;
 mod operator;
 mod order;
 mod rows_by_time;
+mod session;
 mod temporal_filter;
 #[cfg(test)]
 mod testing;
@@ -38,6 +39,7 @@ pub use join::Join;
 pub use map_filter::MapFilter;
 pub use negate::Negate;
 pub use operator::{EpochOperator, Output, StateSize, WindowMetrics};
+pub use session::session;
 pub use temporal_filter::TemporalFilter;
 pub use time_window::TimeWindow;
 pub use top_k::{AppendOnlyTopK, TopK};

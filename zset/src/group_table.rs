@@ -210,7 +210,8 @@ impl GroupTable {
         (0..self.rows.end()).filter(|group| self.contains(*group))
     }
 
-    fn contains(&self, group: u32) -> bool {
+    /// Whether the table has a group of this number.
+    pub fn contains(&self, group: u32) -> bool {
         group < self.rows.end() && self.rows.row(group)[0] & PRESENT != 0
     }
 

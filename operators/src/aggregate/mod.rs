@@ -15,7 +15,7 @@ mod changelog;
 mod distinct_arguments;
 mod extremes;
 mod linear;
-mod ordered_word;
+pub(crate) mod ordered_word;
 mod output;
 mod plain;
 mod plan;

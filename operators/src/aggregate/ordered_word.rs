@@ -100,12 +100,12 @@ macro_rules! with_word_type {
 }
 
 /// Whether values of the type fit a word.
-pub(super) fn fits_word(data_type: &DataType) -> bool {
+pub(crate) fn fits_word(data_type: &DataType) -> bool {
     data_type == &DataType::Boolean || data_type.primitive_width().is_some_and(|width| width <= 8)
 }
 
 /// The values of `array`, whose type must [fit a word](fits_word); what stands for a NULL is any word.
-pub(super) fn encode(array: &ArrayRef) -> Vec<u64> {
+pub(crate) fn encode(array: &ArrayRef) -> Vec<u64> {
     fn values<T: ArrowPrimitiveType>(array: &ArrayRef) -> Vec<u64>
     where
         T::Native: Word,
@@ -116,7 +116,7 @@ pub(super) fn encode(array: &ArrayRef) -> Vec<u64> {
 }
 
 /// The array that `words` were encoded from; a word that is not `valid` is NULL.
-pub(super) fn decode(words: &[u64], valid: Option<NullBuffer>, data_type: &DataType) -> ArrayRef {
+pub(crate) fn decode(words: &[u64], valid: Option<NullBuffer>, data_type: &DataType) -> ArrayRef {
     fn array<T: ArrowPrimitiveType>(words: &[u64], valid: Option<NullBuffer>, data_type: &DataType) -> ArrayRef
     where
         T::Native: Word,

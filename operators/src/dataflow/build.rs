@@ -11,6 +11,7 @@ use crate::exchange::owner_of_empty_key;
 use crate::join::Join;
 use crate::{
     Aggregate, AppendOnlyTopK, Constant, Distinct, EpochOperator, MapFilter, Negate, TemporalFilter, TimeWindow, TopK, Union,
+    session,
 };
 
 /// Where an operator is built.
@@ -70,6 +71,7 @@ impl Site<'_> {
             Operator::TimeWindow { time, window } => Box::new(TimeWindow::new(*time, *window, schema)),
             Operator::Emit { policy } => emit(*policy, node)?,
             Operator::TemporalFilter { .. } => Box::new(TemporalFilter::try_new(node, &input(0).schema)?),
+            Operator::Session { .. } => session(self.circuit, NodeId(self.node))?,
             timed => unreachable!("no plan has {timed:?} so far"),
         })
     }
@@ -98,8 +100,14 @@ fn state_ends(circuit: &Circuit, node: usize) -> bool {
 /// dropped: what no later row can change is still part of the output. Nor if it depends on the epoch that it was installed in.
 pub(super) fn holds_contents(circuit: &Circuit, node: usize) -> bool {
     let operator = &circuit.nodes[node].operator;
-    let holds =
-        matches!(operator, Operator::Index { .. } | Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. });
+    let holds = matches!(
+        operator,
+        Operator::Index { .. }
+            | Operator::Distinct
+            | Operator::Aggregate { .. }
+            | Operator::TopK { .. }
+            | Operator::Session { .. }
+    );
     holds && !state_ends(circuit, node) && !is_sampled(circuit, node)
 }
 

@@ -1,0 +1,131 @@
+//! [`Expiry`]: sessions that no accepted row can touch any more leave the state, without output.
+//!
+//! Each key has one timer: it waits for a time that is not after the end of the key's first session. When the horizon has
+//! passed it, the sessions that have ended are removed from the first on, and the timer is set to the end of the one that is left. A
+//! timer that comes too early, because its session has grown since, is set again; it has changed rows to blame for that. So an epoch
+//! costs what ends in it, and nothing for what is open.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use deltic_circuit::EpochInfo;
+
+use super::clusters::Change;
+use super::event::{Entry, Place};
+use super::state::{KeyState, State};
+use super::tally::Tally;
+use crate::Horizon;
+
+/// The time that no horizon passes.
+pub(super) const NO_TIMER: i64 = i64::MAX;
+
+/// Keys whose ended sessions are removed together.
+const BATCH: usize = 1 << 12;
+
+/// The timers of all keys.
+pub(super) struct Expiry {
+    horizon: Horizon,
+    /// Times and keys. A key has no more than one that its payload knows of; others are ignored.
+    timers: BinaryHeap<Reverse<(i64, u32)>>,
+}
+
+impl Expiry {
+    /// No timers.
+    pub(super) fn new(horizon: Horizon) -> Self {
+        Expiry { horizon, timers: BinaryHeap::new() }
+    }
+
+    /// Takes the watermarks of an epoch.
+    pub(super) fn observe(&mut self, info: &EpochInfo) {
+        self.horizon.observe(info);
+    }
+
+    /// Sets a timer.
+    pub(super) fn expect(&mut self, key: u32, end: i64) {
+        self.timers.push(Reverse((end, key)));
+    }
+
+    /// The next timers before the horizon, up to a batch of them.
+    fn due(&mut self, horizon: i64, due: &mut Vec<(u32, i64)>) {
+        due.clear();
+        while let Some(Reverse((end, key))) = self.timers.peek()
+            && *end < horizon
+            && due.len() < BATCH
+        {
+            due.push((*key, *end));
+            self.timers.pop();
+        }
+        if self.timers.is_empty() {
+            self.timers = BinaryHeap::new();
+        }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.timers.capacity() * size_of::<Reverse<(i64, u32)>>()
+    }
+}
+
+impl<T: Tally> State<T> {
+    /// Removes all sessions that end before the horizon; `forget` sees their events.
+    pub(super) fn expire(&mut self, mut forget: impl FnMut(T::Event)) {
+        let Some(horizon) = self.expiry.as_ref().and_then(|expiry| expiry.horizon.least()) else { return };
+        let mut due = Vec::new();
+        loop {
+            if let Some(expiry) = &mut self.expiry {
+                expiry.due(horizon, &mut due);
+            }
+            if due.is_empty() {
+                return;
+            }
+            due.sort_unstable();
+            self.expire_keys(&due, horizon, &mut forget);
+        }
+    }
+
+    fn expire_keys(&mut self, due: &[(u32, i64)], horizon: i64, forget: &mut impl FnMut(T::Event)) {
+        let mut ended: Vec<(Place, i64)> = Vec::new();
+        let mut touched = Vec::with_capacity(due.len());
+        for &(key, timer) in due {
+            // The key may have gone, and its number may be another's, or its timer may have been set to an earlier time.
+            if !self.keys.contains(key) || self.timer(key) != timer {
+                continue;
+            }
+            let first = ended.len();
+            let next = match self.key_state(key) {
+                KeyState::Empty => None,
+                KeyState::Few { .. } => self.expire_small(key, horizon, forget),
+                KeyState::Many { sessions } => {
+                    let gap = self.gap;
+                    let left = self.sessions.remove_first(key, |last| last + gap < horizon, &mut ended);
+                    self.count_sessions(key, sessions as usize - (ended.len() - first));
+                    left.map(|last| last + gap)
+                }
+            };
+            let next = next.unwrap_or(NO_TIMER);
+            self.set_timer(key, next);
+            match &mut self.expiry {
+                Some(expiry) if next != NO_TIMER => expiry.expect(key, next),
+                _ => touched.push(key),
+            }
+        }
+        self.sessions.commit();
+        self.remove_events(&ended, forget);
+        self.forget_empty(&touched);
+    }
+
+    /// Removes the events of sessions with these bounds, which are in order.
+    fn remove_events(&mut self, ended: &[(Place, i64)], forget: &mut impl FnMut(T::Event)) {
+        let Some(events) = &mut self.events else { return };
+        let mut removed: Vec<Change<T>> = Vec::new();
+        let mut cursor = events.cursor();
+        for &(start, last) in ended {
+            let last = Place::new(start.key(), last);
+            cursor.seek(&Entry::first_of(start));
+            while let Some((entry, weight)) = cursor.after().filter(|(entry, _)| entry.place <= last) {
+                removed.push((entry.clone(), weight.wrapping_neg()));
+                cursor.step();
+            }
+        }
+        events.update_sorted(removed, |entry, _, _| forget(entry.event.clone()));
+    }
+}

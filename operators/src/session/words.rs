@@ -1,0 +1,174 @@
+//! [`Words`]: events and tallies of up to a few streams whose values fit a word. No allocation, no indirection.
+//!
+//! Values are order-preserving words, so that extremes need no type. Their sum is taken over these words and
+//! the offset that the encoding added is taken off where the sum is read: `sum(v) = sum(word) - offset x count`.
+
+use arrow::array::ArrayRef;
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::i256;
+use deltic_zset::{ExactSum, ZBatch};
+
+use super::plan::{Plan, Stream};
+use super::tally::{End, Results, Tally};
+
+/// What is added to a signed value to make its word.
+pub(super) const SIGN: u64 = 1 << 63;
+
+/// The values of an event for `N` streams. Packed: it is kept for every event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, packed)]
+pub(super) struct Words<const N: usize> {
+    /// Bit `i`: the event has a value in stream `i`.
+    present: u8,
+    /// Zero where there is none.
+    values: [u64; N],
+}
+
+impl<const N: usize> Default for Words<N> {
+    fn default() -> Self {
+        Words { present: 0, values: [0; N] }
+    }
+}
+
+impl<const N: usize> Ord for Words<N> {
+    #[inline]
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let (left, right) = (*self, *other);
+        let (left_values, right_values) = (left.values, right.values);
+        left.present.cmp(&right.present).then_with(|| left_values.cmp(&right_values))
+    }
+}
+
+impl<const N: usize> PartialOrd for Words<N> {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A 128-bit integer without the alignment of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, packed(8))]
+struct Wide(i128);
+
+impl Wide {
+    #[inline(always)]
+    fn add(&mut self, value: i128) {
+        self.0 = { self.0 }.wrapping_add(value);
+    }
+}
+
+/// What is known of one stream. Sums and counts wrap; they are right whenever the true value fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cell {
+    count: Wide,
+    sum: Wide,
+    /// Above `max` if there is no value.
+    min: u64,
+    max: u64,
+}
+
+impl Cell {
+    const EMPTY: Cell = Cell { count: Wide(0), sum: Wide(0), min: u64::MAX, max: 0 };
+}
+
+/// The tally of `N` streams of words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WordTally<const N: usize> {
+    total: Wide,
+    cells: [Cell; N],
+}
+
+impl<const N: usize> Default for WordTally<N> {
+    #[inline]
+    fn default() -> Self {
+        WordTally { total: Wide(0), cells: [Cell::EMPTY; N] }
+    }
+}
+
+impl<const N: usize> Tally for WordTally<N> {
+    type Event = Words<N>;
+
+    #[inline]
+    fn add(&mut self, event: &Words<N>, weight: i64) {
+        let wide_weight = i128::from(weight);
+        self.total.add(wide_weight);
+        let (present, values) = (event.present, event.values);
+        for (stream, cell) in self.cells.iter_mut().enumerate() {
+            if present >> stream & 1 == 0 {
+                continue;
+            }
+            let value = values[stream];
+            cell.count.add(wide_weight);
+            if weight == 1 {
+                cell.sum.add(i128::from(value));
+            } else {
+                cell.sum.add(i128::from(value).wrapping_mul(wide_weight));
+            }
+            if weight > 0 {
+                cell.min = cell.min.min(value);
+                cell.max = cell.max.max(value);
+            }
+        }
+    }
+
+    #[inline]
+    fn merge(&mut self, other: &Self) {
+        self.total.add(other.total.0);
+        for (cell, other) in self.cells.iter_mut().zip(&other.cells) {
+            cell.count.add(other.count.0);
+            cell.sum.add(other.sum.0);
+            cell.min = cell.min.min(other.min);
+            cell.max = cell.max.max(other.max);
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+impl<const N: usize> Results for WordTally<N> {
+    fn events(plan: &Plan, batch: &ZBatch) -> Vec<Words<N>> {
+        let mut events = vec![Words::default(); batch.len()];
+        for (number, stream) in plan.streams.iter().enumerate() {
+            let present = stream.present(batch);
+            let words = stream.words(batch);
+            let word = |row: usize| words.as_ref().map_or(0, |words| words[row]);
+            for (row, event) in events.iter_mut().enumerate() {
+                if present.as_ref().is_none_or(|present| present.value(row)) {
+                    event.present |= 1 << number;
+                    let mut values = event.values;
+                    values[number] = word(row);
+                    event.values = values;
+                }
+            }
+        }
+        events
+    }
+
+    fn total(&self) -> i128 {
+        self.total.0
+    }
+
+    fn count(&self, stream: usize) -> i128 {
+        self.cells[stream].count.0
+    }
+
+    fn sum(&self, number: usize, stream: &Stream) -> i256 {
+        let cell = &self.cells[number];
+        let offset = if stream.kind.is_signed() { i128::from(SIGN) } else { 0 };
+        i256::from_i128({ cell.sum.0 }.wrapping_sub({ cell.count.0 }.wrapping_mul(offset)))
+    }
+
+    fn float_sum(&self, _: usize) -> Option<&ExactSum> {
+        None
+    }
+
+    fn extremes<'a>(tallies: impl Iterator<Item = &'a Self> + Clone, number: usize, stream: &Stream, end: End) -> ArrayRef {
+        let cells = tallies.map(|tally| &tally.cells[number]);
+        let valid: NullBuffer = cells.clone().map(|cell| cell.min <= cell.max).collect();
+        let words: Vec<u64> = cells.map(|cell| if end == End::Min { cell.min } else { cell.max }).collect();
+        stream.column_of_words(&words, (valid.null_count() > 0).then_some(valid))
+    }
+}
