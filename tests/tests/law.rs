@@ -33,6 +33,11 @@ fn every_clause_and_aggregate_under_random_histories() {
     assert!(report.views.len() >= 40, "the file has {} views", report.views.len());
 }
 
+#[test]
+fn event_time_under_random_histories() {
+    run("time.sql", &CheckOptions { iterations: 2 * iterations(), ..Default::default() });
+}
+
 /// Fixed histories, the same in every run, so that a failure here is a change of the code and not of the draw. A seed that finds a bug is added.
 #[test]
 fn fixed_seeds() {

@@ -1,17 +1,18 @@
-//! Histories: what happens to the tables, commit by commit, and when each view is created.
+//! Histories: what happens to tables, watermarks and the clock, step by step, and when each view is created.
 //!
-//! A history is plain data, so that it can be replayed, cut down and printed. The model of a table here is a list of
-//! rows: the simplest thing that says which deletions are valid and what a table holds after each commit.
+//! A history is plain data, so that it can be replayed, cut down ([`shrink`](super::shrink)) and printed.
 
 use std::collections::HashMap;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::ScalarValue;
+use deltic_sql::EventTimeDefinition;
 use deltic_zset::ZBatch;
-use rand::Rng;
-use rand::rngs::StdRng;
 
-use super::values::{Profile, pick, random_value, sql_literal};
+use super::Setup;
+use super::model::{Effect, Model};
+use super::times::advance_literal;
+use super::values::sql_literal;
 
 /// One row, by column.
 pub(super) type Row = Vec<ScalarValue>;
@@ -29,6 +30,10 @@ pub(super) struct InputRelation {
     pub(super) stream: bool,
     /// The declared type of each column, for printing literals.
     pub(super) type_names: Vec<String>,
+    /// Its event time.
+    pub(super) event_time: Option<EventTimeDefinition>,
+    /// Name and columns of the relation of its late rows.
+    pub(super) late: Option<(String, SchemaRef)>,
 }
 
 /// One changed row.
@@ -42,52 +47,25 @@ pub(super) struct Change {
     pub(super) row: Row,
 }
 
+/// One epoch: a commit, or a move of the clock.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Step {
+    /// Rows that come and go.
+    pub(super) changes: Vec<Change>,
+    /// Explicit watermarks: index into the relations, and the time.
+    pub(super) watermarks: Vec<(usize, i64)>,
+    /// Microseconds by which the clock moves; then there are no changes.
+    pub(super) clock: i64,
+}
+
 /// What happens, in order.
 #[derive(Clone, Debug)]
 pub(super) struct History {
-    /// The changes of each commit.
-    pub(super) commits: Vec<Vec<Change>>,
-    /// For each view, the commit before which it is created; the number of commits means after all of them.
+    pub(super) steps: Vec<Step>,
+    /// For each view, the step before which it is created; the number of steps means after all of them.
     pub(super) created_before: Vec<usize>,
     /// Workers to run with.
     pub(super) workers: usize,
-}
-
-/// The rows of all relations, maintained change by change.
-#[derive(Clone, Debug)]
-pub(super) struct Model {
-    rows: Vec<Vec<Row>>,
-}
-
-impl Model {
-    pub(super) fn new(relations: &[InputRelation]) -> Self {
-        Model { rows: vec![Vec::new(); relations.len()] }
-    }
-
-    /// Applies a change; `false` (and nothing done) for the deletion of a row that is not there.
-    pub(super) fn apply(&mut self, relations: &[InputRelation], change: &Change) -> bool {
-        let rows = &mut self.rows[change.relation];
-        if !change.insert {
-            let Some(position) = rows.iter().position(|row| *row == change.row) else { return false };
-            rows.swap_remove(position);
-            return true;
-        }
-        if let Some(key) = &relations[change.relation].primary_key {
-            rows.retain(|row| !key.iter().all(|&column| row[column] == change.row[column]));
-        }
-        rows.push(change.row.clone());
-        true
-    }
-
-    /// The rows of relation `index`, leaving out the first `skip` (of a stream: what came before a view).
-    pub(super) fn contents(&self, relations: &[InputRelation], index: usize, skip: usize) -> crate::Result<ZBatch> {
-        rows_to_batch(&relations[index].schema, &self.rows[index][skip..])
-    }
-
-    /// The number of rows of relation `index`.
-    pub(super) fn len(&self, index: usize) -> usize {
-        self.rows[index].len()
-    }
 }
 
 /// The rows as a batch of weight-one rows.
@@ -101,191 +79,6 @@ pub(super) fn rows_to_batch(schema: &SchemaRef, rows: &[Row]) -> crate::Result<Z
         .map_err(|error| crate::Error::internal(format!("check: rows do not fit their schema: {error}")))?;
     let columns = columns.iter().map(deltic_zset::types::canonicalize).collect::<Result<Vec<_>, _>>()?;
     Ok(ZBatch::try_new(schema.clone(), columns, None, rows.len())?)
-}
-
-/// A random history for `views` views over `relations`.
-pub(super) fn generate(rng: &mut StdRng, relations: &[InputRelation], views: usize, max_workers: usize) -> History {
-    let profile = Profile::random(rng);
-    let total = *pick(rng, &[3usize, 10, 30, 80]);
-    let mean_commit = *pick(rng, &[1usize, 3, 10, 40]);
-    let mut model = Model::new(relations);
-    let mut commits = Vec::new();
-    let mut left = total;
-    while left > 0 && !relations.is_empty() {
-        let size = rng.random_range(1..=mean_commit * 2).min(left);
-        left -= size;
-        commits.push(generate_commit(rng, relations, &profile, &mut model, size));
-    }
-    let created_before = (0..views)
-        .scan(0, |least, _| {
-            // A view may read the ones before it, so it is created no earlier than they are.
-            *least = match rng.random_range(0..4u8) {
-                0 | 1 => *least,
-                2 => rng.random_range(*least..=commits.len()),
-                _ => (*least).max(commits.len() / 2),
-            };
-            Some(*least)
-        })
-        .collect();
-    History { commits, created_before, workers: rng.random_range(1..=max_workers.max(1)) }
-}
-
-fn generate_commit(
-    rng: &mut StdRng,
-    relations: &[InputRelation],
-    profile: &Profile,
-    model: &mut Model,
-    size: usize,
-) -> Vec<Change> {
-    let mut changes = Vec::new();
-    while changes.len() < size {
-        let relation = rng.random_range(0..relations.len());
-        let present = model.len(relation);
-        let kind = rng.random_range(0..10u8);
-        if relations[relation].stream || present == 0 || kind < 5 {
-            push(
-                relations,
-                model,
-                &mut changes,
-                Change { relation, insert: true, row: random_row(rng, relations, relation, profile) },
-            );
-            continue;
-        }
-        let old = model.rows[relation][rng.random_range(0..present)].clone();
-        let copy = Change { relation, insert: true, row: old.clone() };
-        let removal = Change { relation, insert: false, row: old.clone() };
-        match kind {
-            5 => push(relations, model, &mut changes, copy),
-            6 | 7 => push(relations, model, &mut changes, removal),
-            8 => {
-                // An update: one column changes.
-                let mut row = old;
-                let column = rng.random_range(0..row.len());
-                row[column] = random_row(rng, relations, relation, profile)[column].clone();
-                push(relations, model, &mut changes, removal);
-                push(relations, model, &mut changes, Change { relation, insert: true, row });
-            }
-            _ => {
-                // Noise that cancels within the commit.
-                push(relations, model, &mut changes, removal);
-                push(relations, model, &mut changes, copy);
-            }
-        }
-    }
-    changes
-}
-
-fn push(relations: &[InputRelation], model: &mut Model, changes: &mut Vec<Change>, change: Change) {
-    if model.apply(relations, &change) {
-        changes.push(change);
-    }
-}
-
-fn random_row(rng: &mut StdRng, relations: &[InputRelation], relation: usize, profile: &Profile) -> Row {
-    let relation = &relations[relation];
-    relation
-        .schema
-        .fields()
-        .iter()
-        .map(|field| random_value(rng, field.data_type(), field.is_nullable(), profile))
-        .map(canonical)
-        .collect()
-}
-
-/// The canonical form of a value: what a table would hold.
-fn canonical(value: ScalarValue) -> ScalarValue {
-    match value {
-        ScalarValue::Float64(Some(value)) if value.is_nan() => ScalarValue::Float64(Some(f64::NAN)),
-        ScalarValue::Float64(Some(value)) => ScalarValue::Float64(Some(value + 0.0)),
-        ScalarValue::Float32(Some(value)) if value.is_nan() => ScalarValue::Float32(Some(f32::NAN)),
-        ScalarValue::Float32(Some(value)) => ScalarValue::Float32(Some(value + 0.0)),
-        other => other,
-    }
-}
-
-impl History {
-    /// The same history without the changes that are no longer valid (after others were taken out).
-    pub(super) fn normalized(mut self, relations: &[InputRelation]) -> Self {
-        let mut model = Model::new(relations);
-        for commit in &mut self.commits {
-            commit.retain(|change| model.apply(relations, change));
-        }
-        let mut kept = Vec::with_capacity(self.commits.len());
-        let mut position = vec![0; self.commits.len() + 1];
-        for (index, commit) in self.commits.iter().enumerate() {
-            position[index] = kept.len();
-            if !commit.is_empty() {
-                kept.push(commit.clone());
-            }
-        }
-        position[self.commits.len()] = kept.len();
-        for created in &mut self.created_before {
-            *created = position[*created];
-        }
-        self.commits = kept;
-        self
-    }
-
-    /// The number of changes.
-    pub(super) fn len(&self) -> usize {
-        self.commits.iter().map(Vec::len).sum()
-    }
-
-    /// The history as SQL: data before, between and after the definitions of the views, as it was run.
-    pub(super) fn to_sql(&self, relations: &[InputRelation], ddl: &[String], views: &[String]) -> String {
-        let mut sql = String::new();
-        let mut model = Model::new(relations);
-        for statement in ddl {
-            sql.push_str(statement.trim().trim_end_matches(';'));
-            sql.push_str(";\n");
-        }
-        for commit in 0..=self.commits.len() {
-            for (view, _) in views.iter().zip(&self.created_before).filter(|(_, created)| **created == commit) {
-                sql.push_str(view.trim().trim_end_matches(';'));
-                sql.push_str(";\n");
-            }
-            if let Some(changes) = self.commits.get(commit) {
-                sql.push_str("BEGIN;\n");
-                for change in changes {
-                    let copies = model.rows[change.relation].iter().filter(|row| **row == change.row).count();
-                    sql.push_str(&change_sql(&relations[change.relation], change, copies));
-                    model.apply(relations, change);
-                }
-                sql.push_str("COMMIT;\n");
-            }
-        }
-        sql
-    }
-}
-
-/// `copies`: how often the row is in the table before. DELETE removes all of them, so that the others are put back.
-fn change_sql(relation: &InputRelation, change: &Change, copies: usize) -> String {
-    let literals: Vec<String> =
-        change.row.iter().zip(&relation.type_names).map(|(value, name)| sql_literal(value, name)).collect();
-    let name = quoted(&relation.name);
-    let insert = format!("INSERT INTO {name} VALUES ({});\n", literals.join(", "));
-    if change.insert {
-        return insert;
-    }
-    let conditions: Vec<String> = relation
-        .schema
-        .fields()
-        .iter()
-        .zip(&literals)
-        .map(|(field, literal)| match literal.as_str() {
-            "NULL" => format!("{} IS NULL", quoted(field.name())),
-            literal => format!("{} = {literal}", quoted(field.name())),
-        })
-        .collect();
-    let delete = format!("DELETE FROM {name} WHERE {};\n", conditions.join(" AND "));
-    delete + &insert.repeat(copies.saturating_sub(1))
-}
-
-/// The identifier as SQL, quoted only if it must be.
-pub(super) fn quoted(name: &str) -> String {
-    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && !name.starts_with(|c: char| c.is_ascii_digit());
-    if plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 /// Rows of a batch with their weights, for comparison and printing.
@@ -323,4 +116,141 @@ pub(super) fn type_name(data_type: &DataType) -> String {
         DataType::Interval(_) => "INTERVAL".into(),
         other => other.to_string(),
     }
+}
+
+impl Step {
+    /// The number of things that happen.
+    pub(super) fn len(&self) -> usize {
+        self.changes.len() + self.watermarks.len() + usize::from(self.clock != 0)
+    }
+
+    /// Keeps those of the things that happen, in their order, for which `keep` is true.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut() -> bool) {
+        self.changes.retain(|_| keep());
+        self.watermarks.retain(|_| keep());
+        if self.clock != 0 && !keep() {
+            self.clock = 0;
+        }
+    }
+}
+
+impl History {
+    /// The same history without what cannot happen (after other things were taken out): deletions of rows that are not there, watermarks that go back,
+    /// steps in which nothing happens.
+    pub(super) fn normalized(mut self, setup: &Setup) -> Self {
+        let relations = &setup.relations;
+        let mut model = Model::new(relations);
+        for (index, step) in self.steps.iter_mut().enumerate() {
+            for view in created_at(&self.created_before, setup, index) {
+                model.add_view(relations, &setup.views[view].groups);
+            }
+            step.watermarks.retain(|(relation, to)| Some(*to) >= model.sources[*relation].watermark);
+            step.changes.retain(|change| model.apply(relations, change) != Effect::Impossible);
+            model.end(relations, step);
+        }
+        let mut kept = Vec::with_capacity(self.steps.len());
+        let mut position = vec![0; self.steps.len() + 1];
+        for (index, step) in self.steps.iter().enumerate() {
+            position[index] = kept.len();
+            if step.len() > 0 {
+                kept.push(step.clone());
+            }
+        }
+        position[self.steps.len()] = kept.len();
+        for created in &mut self.created_before {
+            *created = position[*created];
+        }
+        self.steps = kept;
+        self
+    }
+
+    /// The number of things that happen.
+    pub(super) fn len(&self) -> usize {
+        self.steps.iter().map(Step::len).sum()
+    }
+
+    /// The history as SQL: data before, between and after the definitions of the views, as it was run. `definitions` are those of the views that are
+    /// created, by their index.
+    pub(super) fn to_sql(&self, setup: &Setup, definitions: &[(usize, String)]) -> String {
+        let relations = &setup.relations;
+        let mut sql = String::new();
+        if self.steps.iter().any(|step| step.clock != 0) || setup.is_clocked() {
+            sql.push_str("-- deltic run --clock manual\n");
+        }
+        let mut model = Model::new(relations);
+        for statement in &setup.ddl {
+            sql.push_str(statement.trim().trim_end_matches(';'));
+            sql.push_str(";\n");
+        }
+        for index in 0..=self.steps.len() {
+            for (view, definition) in definitions.iter().filter(|(view, _)| self.created_before[*view] == index) {
+                sql.push_str(definition.trim().trim_end_matches(';'));
+                sql.push_str(";\n");
+                model.add_view(relations, &setup.views[*view].groups);
+            }
+            if let Some(step) = self.steps.get(index) {
+                step.write_sql(relations, &mut model, &mut sql);
+            }
+        }
+        sql
+    }
+}
+
+/// The selected views that are created before step `index`.
+pub(super) fn created_at<'a>(created_before: &'a [usize], setup: &'a Setup, index: usize) -> impl Iterator<Item = usize> + 'a {
+    (0..setup.views.len()).filter(move |&view| setup.selected[view] && created_before[view] == index)
+}
+
+impl Step {
+    fn write_sql(&self, relations: &[InputRelation], model: &mut Model, sql: &mut String) {
+        if self.clock != 0 {
+            sql.push_str(&format!("ADVANCE CLOCK BY INTERVAL '{} microseconds';\n", self.clock));
+        } else {
+            sql.push_str("BEGIN;\n");
+            for change in &self.changes {
+                let rows = &model.sources[change.relation].rows;
+                let copies = rows.iter().filter(|row| **row == change.row).count();
+                sql.push_str(&change_sql(&relations[change.relation], change, copies));
+                model.apply(relations, change);
+            }
+            for (relation, to) in &self.watermarks {
+                let relation = &relations[*relation];
+                let column = relation.event_time.as_ref().map_or(0, |definition| definition.column);
+                let time = advance_literal(relation.schema.field(column).data_type(), *to);
+                sql.push_str(&format!("ADVANCE WATERMARK {} TO {time};\n", quoted(&relation.name)));
+            }
+            sql.push_str("COMMIT;\n");
+        }
+        model.end(relations, self);
+    }
+}
+
+/// `copies`: how often the row is in the table before. DELETE removes all of them, so that the others are put back.
+fn change_sql(relation: &InputRelation, change: &Change, copies: usize) -> String {
+    let literals: Vec<String> =
+        change.row.iter().zip(&relation.type_names).map(|(value, name)| sql_literal(value, name)).collect();
+    let name = quoted(&relation.name);
+    let insert = format!("INSERT INTO {name} VALUES ({});\n", literals.join(", "));
+    if change.insert {
+        return insert;
+    }
+    let conditions: Vec<String> = relation
+        .schema
+        .fields()
+        .iter()
+        .zip(&literals)
+        .map(|(field, literal)| match literal.as_str() {
+            "NULL" => format!("{} IS NULL", quoted(field.name())),
+            literal => format!("{} = {literal}", quoted(field.name())),
+        })
+        .collect();
+    let delete = format!("DELETE FROM {name} WHERE {};\n", conditions.join(" AND "));
+    delete + &insert.repeat(copies.saturating_sub(1))
+}
+
+/// The identifier as SQL, quoted only if it must be.
+pub(super) fn quoted(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && !name.starts_with(|c: char| c.is_ascii_digit());
+    if plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }

@@ -7,19 +7,26 @@
 //! interpreter of `deltic-circuit` over the same rows, and (where one is given) with an outside batch engine. A failure is cut down to
 //! a few rows and printed as SQL.
 //!
+//! Of sources with event time, the times lie around the watermark, so that some rows are late and others just not; watermarks and the clock are moved in between.
+//! Which rows are accepted is decided by a model of a few plain lines beside the engine; `EMIT EVERY` is compared with what there was at the last tick.
+//!
 //! What it can find: whatever makes an incremental operator, the driver, hydration or the commit path differ from the
 //! meaning of the circuit. What it cannot: a query that the frontend translated to the wrong circuit, and a
 //! wrong scalar function; both sides would agree. That is what the [`BatchOracle`] is for.
 
+mod generate;
 mod history;
+mod model;
 mod run;
+mod sample;
 mod setup;
 mod shrink;
+mod times;
 mod values;
 
 use std::fmt;
 
-use deltic_circuit::CircuitRef;
+use deltic_circuit::{CircuitRef, TimeSource};
 use deltic_zset::ZBatch;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -110,6 +117,8 @@ struct ViewUnderCheck {
     circuit: CircuitRef,
     /// The plain views that it is made of, in file order.
     plain: Vec<usize>,
+    /// The sets of sources whose watermarks its operators go by.
+    groups: Vec<Vec<TimeSource>>,
 }
 
 /// A plain view of the file under check.
@@ -165,9 +174,9 @@ pub fn check(
     };
     for iteration in 0..options.iterations {
         let mut rng = StdRng::seed_from_u64(options.seed.wrapping_add(iteration));
-        let history = history::generate(&mut rng, &setup.relations, setup.views.len(), options.max_workers);
+        let history = generate::generate(&mut rng, &setup, options.max_workers);
         report.iterations += 1;
-        report.commits += history.commits.len() as u64;
+        report.commits += history.steps.len() as u64;
         if let Some(difference) = run::run(&setup, &history, oracle)? {
             report.failure = Some(shrink::shrink(&setup, history, difference, oracle, iteration)?);
             break;

@@ -1,21 +1,26 @@
 //! Runs one history through the engine and compares each view with its meaning at every epoch.
+//!
+//! What a view means at an epoch is a function of the rows that its sources accepted and of what the epoch knows beside (its time and watermarks): the
+//! model has both, and the reference interpreter does the rest.
 
 use std::collections::HashMap;
 
 use deltic_circuit::interpreter;
 use deltic_zset::ZBatch;
 
-use super::history::{Change, History, Model, Row, quoted, rows_to_batch, weighted_rows};
+use super::history::{Change, History, InputRelation, Row, Step, created_at, quoted, rows_to_batch, weighted_rows};
+use super::model::{Effect, Model};
+use super::sample::Sample;
 use super::{BatchOracle, OracleInput, Setup, ViewUnderCheck};
-use crate::{Config, Database, Error, Result, Subscription};
+use crate::{Config, Database, Error, ManualClock, Result, Subscription};
 
 /// A view that was not what its query says.
 #[derive(Clone, Debug)]
 pub(super) struct Difference {
     /// Index of the view.
     pub(super) view: usize,
-    /// After how many commits.
-    pub(super) commit: usize,
+    /// After how many steps.
+    pub(super) step: usize,
     /// What differed: contents, errors, changelog, or the oracle.
     pub(super) what: String,
 }
@@ -27,6 +32,10 @@ struct LiveView {
     integral: HashMap<Row, i64>,
     /// Rows that each relation had when the view was created: what a stream's later view does not see.
     before: Vec<usize>,
+    /// If it shows itself at ticks only.
+    sample: Option<Sample>,
+    /// The watermark that came with the last change.
+    watermark: Option<Option<i64>>,
 }
 
 /// What a view should hold.
@@ -42,6 +51,7 @@ pub(super) struct Run<'a> {
     history: &'a History,
     oracle: Option<&'a dyn BatchOracle>,
     db: Database,
+    clock: ManualClock,
     model: Model,
     live: Vec<Option<LiveView>>,
     /// Which plain views exist.
@@ -53,31 +63,31 @@ pub(super) struct Run<'a> {
 /// # Errors
 /// What the engine refused (a commit, a view), which a valid history never meets.
 pub(super) fn run(setup: &Setup, history: &History, oracle: Option<&dyn BatchOracle>) -> Result<Option<Difference>> {
-    let db = Database::open(Config::in_memory().workers(history.workers).pin_workers(false))?;
+    let clock = ManualClock::default();
+    let config = Config::in_memory().workers(history.workers).pin_workers(false).clock(clock.clone());
+    let db = Database::open(config)?;
     for ddl in &setup.ddl {
         db.execute(ddl)?;
     }
     let live = setup.views.iter().map(|_| None).collect();
     let plain = vec![false; setup.plain.len()];
-    let mut run = Run { setup, history, oracle, db, model: Model::new(&setup.relations), live, plain };
-    for commit in 0..=history.commits.len() {
-        run.create_views(commit)?;
-        if let Some(difference) = run.compare(commit)? {
+    let mut run = Run { setup, history, oracle, db, clock, model: Model::new(&setup.relations), live, plain };
+    for index in 0..=history.steps.len() {
+        run.create_views(index)?;
+        if let Some(difference) = run.compare(index)? {
             return Ok(Some(difference));
         }
-        if let Some(changes) = history.commits.get(commit) {
-            run.commit(changes)?;
+        if let Some(step) = history.steps.get(index) {
+            run.step(step)?;
         }
     }
-    run.compare(history.commits.len())
+    Ok(None)
 }
 
 impl Run<'_> {
-    fn create_views(&mut self, commit: usize) -> Result<()> {
-        for (index, view) in self.setup.views.iter().enumerate() {
-            if self.history.created_before[index] != commit || !self.setup.selected[index] {
-                continue;
-            }
+    fn create_views(&mut self, step: usize) -> Result<()> {
+        for index in created_at(&self.history.created_before, self.setup, step) {
+            let view = &self.setup.views[index];
             for &plain in &view.plain {
                 if !std::mem::replace(&mut self.plain[plain], true) {
                     self.db.execute(&self.setup.plain[plain].sql)?;
@@ -86,8 +96,10 @@ impl Run<'_> {
             self.db.execute(&view.sql)?;
             let subscription = self.db.subscribe(&[view.name.as_str()])?;
             let integral = weighted_rows(&self.contents(view)?);
-            let before = (0..self.setup.relations.len()).map(|relation| self.model.len(relation)).collect();
-            self.live[index] = Some(LiveView { subscription, integral, before });
+            let before = self.model.sources.iter().map(|source| source.rows.len()).collect();
+            let sample = Sample::of(&view.circuit);
+            self.live[index] = Some(LiveView { subscription, integral, before, sample, watermark: None });
+            self.model.add_view(&self.setup.relations, &view.groups);
         }
         Ok(())
     }
@@ -98,14 +110,34 @@ impl Run<'_> {
         Ok(ZBatch::concat(view.circuit.schema(), &batches)?)
     }
 
-    fn commit(&mut self, changes: &[Change]) -> Result<()> {
+    fn step(&mut self, step: &Step) -> Result<()> {
+        if step.clock != 0 {
+            self.clock.set(self.clock.now() + step.clock);
+            self.db.tick()?;
+        } else {
+            self.commit(step)?;
+        }
+        self.model.end(&self.setup.relations, step);
+        Ok(())
+    }
+
+    fn commit(&mut self, step: &Step) -> Result<()> {
         let mut transaction = self.db.begin();
-        let mut rest = changes;
+        for (relation, to) in &step.watermarks {
+            if Some(*to) >= self.model.sources[*relation].watermark {
+                transaction.advance_watermark(&self.setup.relations[*relation].name, *to)?;
+            }
+        }
+        // What cannot happen any more, because the history was cut down, is left out.
+        let relations = &self.setup.relations;
+        let changes: Vec<&Change> =
+            step.changes.iter().filter(|change| self.model.apply(relations, change) != Effect::Impossible).collect();
+        let mut rest = &changes[..];
         while let Some(first) = rest.first() {
             let alike =
                 rest.iter().take_while(|change| change.relation == first.relation && change.insert == first.insert).count();
             let (group, after) = rest.split_at(alike);
-            let relation = &self.setup.relations[first.relation];
+            let relation = &relations[first.relation];
             let rows: Vec<Row> = group.iter().map(|change| change.row.clone()).collect();
             let batch = rows_to_batch(&relation.schema, &rows)?.to_record_batch()?;
             match first.insert {
@@ -115,21 +147,18 @@ impl Run<'_> {
             rest = after;
         }
         transaction.commit()?;
-        for change in changes {
-            self.model.apply(&self.setup.relations, change);
-        }
         Ok(())
     }
 
-    /// Compares all live views after `commit` commits.
-    fn compare(&mut self, commit: usize) -> Result<Option<Difference>> {
+    /// Compares all live views after `step` steps.
+    fn compare(&mut self, step: usize) -> Result<Option<Difference>> {
         let mut expected: HashMap<String, Expected> = HashMap::new();
         for index in 0..self.setup.views.len() {
             let Some(mut live) = self.live[index].take() else { continue };
             let what = self.compare_view(index, &mut live, &mut expected)?;
             self.live[index] = Some(live);
             if let Some(what) = what {
-                return Ok(Some(Difference { view: index, commit, what }));
+                return Ok(Some(Difference { view: index, step, what }));
             }
         }
         Ok(None)
@@ -144,7 +173,11 @@ impl Run<'_> {
         let view = &self.setup.views[index];
         let sources = self.sources(view, live, expected)?;
         let rows = sources.iter().map(|(name, source)| (name.clone(), source.rows.clone())).collect();
-        let meant = interpreter::evaluate(&view.circuit, &rows).map_err(|error| Error::internal(format!("check: {error}")))?;
+        let meant = interpreter::evaluate_at(&view.circuit, &rows, &self.model.info);
+        let mut meant = meant.map_err(|error| Error::internal(format!("check: {error}")))?;
+        if let Some(sample) = &mut live.sample {
+            meant.rows = sample.at(&self.model.info, meant.rows);
+        }
         let mut errors = vec![meant.errors.clone()];
         errors.extend(sources.values().map(|source| source.errors.clone()));
         let errors = ZBatch::concat(&deltic_circuit::errors::error_schema(), &errors)?;
@@ -158,6 +191,11 @@ impl Run<'_> {
         }
         if let Some(text) = follow(live)? {
             return Ok(Some(text));
+        }
+        let time_sources = &view.circuit.node(view.circuit.output).properties.time_sources;
+        let watermark = self.model.info.watermark(time_sources);
+        if let Some(told) = live.watermark.filter(|told| *told != watermark) {
+            return Ok(Some(format!("watermark: should be {watermark:?}, the last change has {told:?}")));
         }
         if let Some(text) = difference("sum of the changelog", &wanted, &live.integral) {
             return Ok(Some(text));
@@ -181,16 +219,17 @@ impl Run<'_> {
     ) -> Result<HashMap<String, Expected>> {
         let mut sources = HashMap::new();
         for name in view.circuit.sources() {
-            let found = match self.setup.relations.iter().position(|relation| relation.name == name) {
-                Some(relation) => {
-                    let skip = if self.setup.relations[relation].stream { live.before[relation] } else { 0 };
-                    let rows = self.model.contents(&self.setup.relations, relation, skip)?;
-                    Expected { rows, errors: ZBatch::empty(deltic_circuit::errors::error_schema()) }
-                }
-                None => expected
-                    .get(name)
-                    .cloned()
-                    .ok_or_else(|| Error::internal(format!("check: view {} reads {name}, which is not created", view.name)))?,
+            let relations = &self.setup.relations;
+            let errors = ZBatch::empty(deltic_circuit::errors::error_schema());
+            let is_late = |relation: &InputRelation| relation.late.as_ref().is_some_and(|(late, _)| late == name);
+            let found = if let Some(relation) = relations.iter().position(|relation| relation.name == name) {
+                let skip = if relations[relation].stream { live.before[relation] } else { 0 };
+                Expected { rows: self.model.contents(relations, relation, skip)?, errors }
+            } else if let Some(relation) = relations.iter().position(is_late) {
+                Expected { rows: self.model.late(relations, relation)?, errors }
+            } else {
+                let unknown = || Error::internal(format!("check: view {} reads {name}, which is not created", view.name));
+                expected.get(name).cloned().ok_or_else(unknown)?
             };
             sources.insert(name.to_string(), found);
         }
@@ -213,7 +252,9 @@ impl Run<'_> {
 /// Adds what the subscription has to the integral; a change that is not consolidated is a difference.
 fn follow(live: &mut LiveView) -> Result<Option<String>> {
     while let Some(change) = live.subscription.try_next() {
-        for delta in change?.deltas {
+        let change = change?;
+        live.watermark = Some(change.watermark);
+        for delta in change.deltas {
             let batch = ZBatch::from_record_batch(&delta.rows).with_weights(Some(delta.weights.values().clone()));
             let rows = weighted_rows(&batch);
             if rows.len() != batch.len() {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use deltic_sql::{Catalog, Created, Relation, RelationKind, Statement};
+use deltic_circuit::{Circuit, TimeSource};
+use deltic_sql::{Catalog, Created, EventTimeDefinition, Relation, RelationKind, Statement, WatermarkStrategy};
 
 use super::history::{InputRelation, type_name};
 use super::{PlainView, Setup, ViewUnderCheck};
@@ -30,7 +31,10 @@ impl Setup {
                 }
             };
             match created {
-                Created::New(relation) => setup.add(&relation, parsed.sql.clone(), query.unwrap_or_default())?,
+                Created::New(relation) => {
+                    let late = relation.late_rows().and_then(|name| catalog.relation(&name).cloned());
+                    setup.add(&relation, late.as_deref(), parsed.sql.clone(), query.unwrap_or_default())?;
+                }
                 Created::Exists(_) => {}
                 Created::Replaced { new, .. } => {
                     return Err(Error::usage(format!("{} is defined twice in the file; check one of its definitions", new.name)));
@@ -44,10 +48,7 @@ impl Setup {
         Ok(setup)
     }
 
-    fn add(&mut self, relation: &Arc<Relation>, sql: String, query: String) -> Result<()> {
-        if relation.event_time.is_some() {
-            return Err(Error::usage(format!("{} has event time, which the check does not support", relation.name)));
-        }
+    fn add(&mut self, relation: &Arc<Relation>, late: Option<&Relation>, sql: String, query: String) -> Result<()> {
         match (relation.kind, &relation.circuit) {
             (RelationKind::Table | RelationKind::Stream, _) => {
                 self.ddl.push(sql);
@@ -57,6 +58,8 @@ impl Setup {
                     primary_key: relation.primary_key.clone(),
                     stream: relation.kind == RelationKind::Stream,
                     type_names: relation.schema.fields().iter().map(|field| type_name(field.data_type())).collect(),
+                    event_time: relation.event_time.clone(),
+                    late: late.map(|late| (late.name.clone(), late.schema.clone())),
                 });
             }
             (RelationKind::View, _) => {
@@ -65,7 +68,15 @@ impl Setup {
             }
             (RelationKind::MaterializedView, Some(circuit)) => {
                 let plain = self.plain_views_of(&relation.depends_on);
-                self.views.push(ViewUnderCheck { name: relation.name.clone(), sql, query, circuit: circuit.clone(), plain });
+                let groups = groups(circuit);
+                self.views.push(ViewUnderCheck {
+                    name: relation.name.clone(),
+                    sql,
+                    query,
+                    circuit: circuit.clone(),
+                    plain,
+                    groups,
+                });
             }
             // Only sources with event time have some.
             (RelationKind::LateRows, _) => {}
@@ -74,6 +85,17 @@ impl Setup {
             }
         }
         Ok(())
+    }
+
+    /// Whether the clock matters.
+    pub(super) fn is_clocked(&self) -> bool {
+        let of_source = |definition: &EventTimeDefinition| {
+            definition.idle_timeout.is_some()
+                || definition.max_future_skew.is_some()
+                || matches!(definition.strategy, WatermarkStrategy::ProcessingTime { .. })
+        };
+        self.views.iter().any(|view| view.circuit.reads_clock())
+            || self.relations.iter().filter_map(|relation| relation.event_time.as_ref()).any(of_source)
     }
 
     /// The plain views among `names` and those that they name in turn, in file order.
@@ -89,4 +111,13 @@ impl Setup {
         found.dedup();
         found
     }
+}
+
+/// The sets of sources whose watermarks an operator of `circuit` goes by.
+fn groups(circuit: &Circuit) -> Vec<Vec<TimeSource>> {
+    let mut groups: Vec<Vec<TimeSource>> = circuit.nodes.iter().map(|node| node.properties.time_sources.clone()).collect();
+    groups.sort();
+    groups.dedup();
+    groups.retain(|group| group.len() > 1);
+    groups
 }

@@ -1,6 +1,6 @@
-//! Cuts a failing history down: fewer views, one worker, fewer commits, fewer rows; as long as the view stays wrong.
+//! Cuts a failing history down: fewer views, one worker, fewer steps, fewer rows and moves of time; as long as the view stays wrong.
 
-use super::history::{Change, History};
+use super::history::{History, Step};
 use super::run::{Difference, run};
 use super::{BatchOracle, CheckFailure, Setup};
 use crate::Result;
@@ -27,26 +27,23 @@ pub(super) fn shrink(
     let mut shrinker = Shrinker { setup: setup.clone(), oracle, best: history, difference, runs: 0 };
     shrinker.keep_only_the_view();
     shrinker.simplify();
-    while shrinker.drop_changes() {}
+    while shrinker.drop_parts() {}
     let Shrinker { setup, best, difference, .. } = shrinker;
-    let selected = |index: &usize| setup.selected[*index];
-    let sqls = definitions(&setup);
-    let created = (0..setup.views.len()).filter(selected).map(|index| best.created_before[index]).collect();
-    let printed = History { created_before: created, ..best.clone() };
+    let definitions = definitions(&setup);
     Ok(CheckFailure {
         view: setup.views[difference.view].name.clone(),
         iteration,
         workers: best.workers,
-        difference: format!("after commit {} of {}, {}", difference.commit, best.commits.len(), difference.what),
-        sql: printed.to_sql(&setup.relations, &setup.ddl, &sqls),
+        difference: format!("after step {} of {}, {}", difference.step, best.steps.len(), difference.what),
+        sql: best.to_sql(&setup, &definitions),
     })
 }
 
-/// The definition of each selected view, with those of the plain views that it is the first to need.
-fn definitions(setup: &Setup) -> Vec<String> {
+/// The definition of each selected view with its index, with those of the plain views that it is the first to need.
+fn definitions(setup: &Setup) -> Vec<(usize, String)> {
     let mut defined = vec![false; setup.plain.len()];
     let mut definitions = Vec::new();
-    for view in setup.views.iter().zip(&setup.selected).filter(|(_, selected)| **selected).map(|(view, _)| view) {
+    for (index, view) in setup.views.iter().enumerate().filter(|(index, _)| setup.selected[*index]) {
         let mut sql = String::new();
         for &plain in &view.plain {
             if !std::mem::replace(&mut defined[plain], true) {
@@ -55,7 +52,7 @@ fn definitions(setup: &Setup) -> Vec<String> {
             }
         }
         sql.push_str(&view.sql);
-        definitions.push(sql);
+        definitions.push((index, sql));
     }
     definitions
 }
@@ -103,20 +100,20 @@ impl Shrinker<'_> {
         self.fails(one_worker);
         let first = History { created_before: vec![0; self.best.created_before.len()], ..self.best.clone() };
         self.fails(first);
-        let commits: Vec<Vec<Change>> = self.best.commits.iter().flatten().map(|change| vec![change.clone()]).collect();
-        let created = self.best.created_before.iter().map(|&created| if created == 0 { 0 } else { commits.len() }).collect();
-        let singles = History { commits, created_before: created, workers: self.best.workers };
-        self.fails(singles.normalized(&self.setup.relations));
+        let steps: Vec<Step> = self.best.steps.iter().flat_map(single_steps).collect();
+        let created = self.best.created_before.iter().map(|&created| if created == 0 { 0 } else { steps.len() }).collect();
+        let singles = History { steps, created_before: created, workers: self.best.workers };
+        self.fails(singles.normalized(&self.setup));
     }
 
-    /// One pass of delta debugging over the changes: ever smaller chunks are left out. Whether anything went.
-    fn drop_changes(&mut self) -> bool {
+    /// One pass of delta debugging over all that happens: ever smaller chunks are left out. Whether anything went.
+    fn drop_parts(&mut self) -> bool {
         let before = self.best.len();
         let mut chunk = before.div_ceil(2);
         while chunk > 0 && self.runs < MAX_RUNS {
             let mut start = 0;
             while start < self.best.len() {
-                let candidate = without(&self.best, start, chunk).normalized(&self.setup.relations);
+                let candidate = without(&self.best, start, chunk).normalized(&self.setup);
                 if candidate.len() >= self.best.len() || !self.fails(candidate) {
                     start += chunk;
                 }
@@ -127,12 +124,20 @@ impl Shrinker<'_> {
     }
 }
 
-/// The history without the changes `start .. start + count`, counted through all commits.
+/// A step for each thing that happens in `step`.
+fn single_steps(step: &Step) -> Vec<Step> {
+    let changes = step.changes.iter().map(|change| Step { changes: vec![change.clone()], ..Step::default() });
+    let watermarks = step.watermarks.iter().map(|watermark| Step { watermarks: vec![*watermark], ..Step::default() });
+    let clock = (step.clock != 0).then(|| Step { clock: step.clock, ..Step::default() });
+    changes.chain(watermarks).chain(clock).collect()
+}
+
+/// The history without the things `start .. start + count` that happen, counted through all steps.
 fn without(history: &History, start: usize, count: usize) -> History {
     let mut position = 0;
     let mut result = history.clone();
-    for commit in &mut result.commits {
-        commit.retain(|_| {
+    for step in &mut result.steps {
+        step.retain(|| {
             let keep = !(start..start + count).contains(&position);
             position += 1;
             keep

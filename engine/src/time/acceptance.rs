@@ -59,6 +59,8 @@ pub(crate) struct Judged {
     pub(crate) accepted: Changes,
     /// Refused rows with the reason for each, in parts.
     pub(crate) refused: Vec<Refused>,
+    /// The greatest time, if it is known from judging: no row was refused, and none goes.
+    greatest: Option<i64>,
 }
 
 /// Refused rows.
@@ -74,22 +76,33 @@ impl Limits {
     /// # Errors
     /// Arrow's.
     pub(crate) fn judge(&self, changes: &Changes) -> Result<Judged> {
-        if self.accepts_all || changes.batches.iter().all(|batch| self.accepts_whole(batch)) {
-            return Ok(Judged { accepted: changes.clone(), refused: Vec::new() });
+        let accepted = Changes::of(changes.source.clone());
+        if self.accepts_all {
+            return Ok(Judged { accepted: changes.clone(), refused: Vec::new(), greatest: None });
+        }
+        if let Some(greatest) = self.accepts_whole(changes) {
+            let greatest = changes.batches.iter().all(|batch| batch.weights().is_none()).then_some(greatest);
+            return Ok(Judged { accepted: changes.clone(), refused: Vec::new(), greatest });
         }
         let verdicts = changes.batches.iter().map(|batch| self.verdicts(batch)).collect();
-        let mut judged = Judged { accepted: Changes::of(changes.source.clone()), refused: Vec::new() };
+        let mut judged = Judged { accepted, refused: Vec::new(), greatest: None };
         judged.split(changes, verdicts)?;
         Ok(judged)
     }
 
-    fn accepts_whole(&self, batch: &ZBatch) -> bool {
-        let times = event_times(batch.column(self.column));
-        if times.null_count() > 0 {
-            return false;
+    /// The greatest time of `changes`, if all of them are accepted.
+    fn accepts_whole(&self, changes: &Changes) -> Option<i64> {
+        let mut greatest = i64::MIN;
+        for batch in &changes.batches {
+            let times = event_times(batch.column(self.column));
+            let (least, most) = extent(&times);
+            greatest = greatest.max(most);
+            let inside = self.bound.is_none_or(|bound| least >= bound) && self.ceiling.is_none_or(|ceiling| most <= ceiling);
+            if times.null_count() > 0 || !inside {
+                return None;
+            }
         }
-        let (least, greatest) = extent(&times);
-        self.bound.is_none_or(|bound| least >= bound) && self.ceiling.is_none_or(|ceiling| greatest <= ceiling)
+        Some(greatest)
     }
 
     fn verdicts(&self, batch: &ZBatch) -> Vec<Verdict> {
@@ -117,33 +130,30 @@ impl Limits {
     ///
     /// # Errors
     /// Arrow's.
-    pub(crate) fn arrivals(&self, accepted: &Changes, with_rows: bool) -> Result<Arrivals> {
+    pub(crate) fn arrivals(&self, judged: &Judged, with_rows: bool) -> Result<Arrivals> {
+        let accepted = &judged.accepted;
         let mut arrivals = Arrivals { any: !accepted.batches.is_empty(), ..Arrivals::default() };
+        if judged.greatest.is_some() {
+            let rows = if with_rows { accepted.batches.clone() } else { Vec::new() };
+            return Ok(Arrivals { greatest: judged.greatest, rows, ..arrivals });
+        }
         for batch in &accepted.batches {
             let times = event_times(batch.column(self.column));
             // With the policy `accept` a time beyond the ceiling is let in, but does not move the watermark.
             let moves = |time: i64| self.ceiling.is_none_or(|ceiling| time <= ceiling);
-            let plain = batch.weights().is_none() && times.null_count() == 0 && !times.is_empty();
-            let whole = plain.then(|| extent(&times).1).filter(|&greatest| moves(greatest));
-            let greatest = whole.or_else(|| {
-                let came = times.iter().enumerate().filter(|(row, _)| batch.weight(*row) > 0);
-                came.filter_map(|(_, time)| time).filter(|&time| moves(time)).max()
-            });
+            let came = times.iter().enumerate().filter(|(row, _)| batch.weight(*row) > 0);
+            let greatest = came.filter_map(|(_, time)| time).filter(|&time| moves(time)).max();
             arrivals.greatest = arrivals.greatest.max(greatest);
             if with_rows {
-                let moving: Option<BooleanArray> =
-                    whole.is_none().then(|| times.iter().map(|time| Some(time.is_some_and(moves))).collect());
-                arrivals.rows.push(match moving {
-                    None => batch.clone(),
-                    Some(moving) => batch.filter(&moving)?,
-                });
+                let moving: BooleanArray = times.iter().map(|time| Some(time.is_some_and(moves))).collect();
+                arrivals.rows.push(batch.filter(&moving)?);
             }
         }
         Ok(arrivals)
     }
 }
 
-/// The least and the greatest of times without NULLs.
+/// The least and the greatest of times, if none of them is NULL.
 fn extent(times: &Int64Array) -> (i64, i64) {
     times.values().iter().fold((i64::MAX, i64::MIN), |(least, greatest), &time| (least.min(time), greatest.max(time)))
 }
@@ -154,6 +164,7 @@ impl Judged {
     /// # Errors
     /// Arrow's.
     pub(crate) fn refuse_held(&mut self, held: &[bool]) -> Result<()> {
+        self.greatest = None;
         let nothing = Changes::of(self.accepted.source.clone());
         let changes = std::mem::replace(&mut self.accepted, nothing);
         let mut rest = held;

@@ -96,7 +96,8 @@ impl Timeline {
                 }
             }
         }
-        self.raise_floors();
+        // The new view starts with what the last epoch knew; the others hear of it with the next one.
+        self.lift_idle();
     }
 
     /// Begins to seal an epoch.
@@ -133,10 +134,10 @@ impl Timeline {
                 time.counters.add(counts);
             }
         }
+        self.lift_idle();
         let watermarks = self.sources.iter().filter_map(|(name, time)| Some((name.clone(), time.watermark()?))).collect();
         let idle = self.sources.iter().filter(|(_, time)| time.is_idle()).map(|(name, _)| name.clone()).collect();
         self.info = Arc::new(EpochInfo { now: passing.now, watermarks, idle });
-        self.raise_floors();
         let (old, new) = (&before, &self.info);
         let moved = |source: &TimeSource| {
             let name = &source.relation;
@@ -146,14 +147,30 @@ impl Timeline {
         Passage { info: self.info.clone(), concerns_views }
     }
 
-    /// The bounds that operators go by without the idle sources stay in force for their rows.
-    fn raise_floors(&mut self) {
-        if self.info.idle.is_empty() {
-            return;
+    /// Lifts the watermarks of idle sources to what operators that read them may go by without them: then neither the watermark nor the bound of
+    /// any of them goes back when the source wakes.
+    fn lift_idle(&mut self) {
+        let idle = |name: &Arc<str>| self.sources.get(name).is_some_and(SourceTime::is_idle);
+        let mut lifted: Vec<(Arc<str>, i64)> = Vec::new();
+        for group in &self.groups {
+            let (sleeping, awake): (Vec<&TimeSource>, Vec<&TimeSource>) = group.iter().partition(|source| idle(&source.relation));
+            if sleeping.is_empty() {
+                continue;
+            }
+            let watermark = |source: &TimeSource| self.sources.get(&source.relation)?.watermark();
+            let Some(watermarks) = awake.iter().map(|source| watermark(source)).collect::<Option<Vec<i64>>>() else { continue };
+            let bounds =
+                awake.iter().zip(&watermarks).map(|(source, watermark)| Some(watermark.saturating_sub(source.lateness?)));
+            let (Some(least), bound) = (watermarks.iter().min(), bounds.collect::<Option<Vec<i64>>>()) else { continue };
+            for source in sleeping {
+                let bound = bound.iter().flatten().min().zip(source.lateness);
+                let for_bound = bound.map(|(bound, lateness)| bound.saturating_add(lateness));
+                lifted.push((source.relation.clone(), Some(*least).max(for_bound).unwrap_or(*least)));
+            }
         }
-        for (name, time) in self.sources.iter_mut().filter(|(_, time)| time.is_idle()) {
-            for group in self.groups.iter().filter(|group| group.iter().any(|source| source.relation == *name)) {
-                time.raise_floor(self.info.bound(group));
+        for (name, watermark) in lifted {
+            if let Some(time) = self.sources.get_mut(&name) {
+                time.lift(Some(watermark));
             }
         }
     }
@@ -194,7 +211,7 @@ impl Passing {
         judged: &Judged,
         late: Option<(&arrow::datatypes::SchemaRef, u64)>,
     ) -> Result<Vec<ZBatch>> {
-        let arrivals = time.limits(self.now).arrivals(&judged.accepted, time.is_partitioned())?;
+        let arrivals = time.limits(self.now).arrivals(judged, time.is_partitioned())?;
         self.arrivals.insert(name.clone(), arrivals);
         if judged.refused.is_empty() {
             return Ok(Vec::new());
@@ -208,7 +225,7 @@ impl Passing {
             self.notices.push(LateNotice { relation: name.to_string(), rows: counts });
         }
         match late {
-            Some((schema, epoch)) => late_rows(schema, &judged.refused, time.judging_watermark(), epoch),
+            Some((schema, epoch)) => late_rows(schema, &judged.refused, time.watermark(), epoch),
             None => Ok(Vec::new()),
         }
     }

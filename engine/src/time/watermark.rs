@@ -3,8 +3,8 @@
 //! A watermark never goes back. What moves it is the strategy of the source's definition, an explicit `ADVANCE WATERMARK`, or both.
 //!
 //! Idle sources are the subtle part. While a source is idle it holds nothing back, so operators that read it beside others close windows and free
-//! state by the others' watermarks. When it wakes, its own watermark may be far behind, and rows that its own watermark would let in could reach what is
-//! gone. So the *floor*, the greatest bound that an operator may have gone by while the source was idle, stays in force for its rows.
+//! state by the others' watermarks. When it wakes, rows that its own watermark would let in could reach what is gone. So the watermark of an idle source is
+//! *lifted* along: it follows the least one of those that some view reads it beside.
 
 use std::sync::Arc;
 
@@ -24,8 +24,6 @@ pub(crate) struct SourceTime {
     source: Arc<Source>,
     definition: EventTimeDefinition,
     watermark: Option<i64>,
-    /// No row below it is accepted, whatever the watermark: others went on while this source was idle.
-    floor: Option<i64>,
     /// The time of the last epoch that brought rows, or of the source's creation.
     last_rows: i64,
     idle: bool,
@@ -43,7 +41,7 @@ impl SourceTime {
         let partitions = definition.partition.as_deref();
         let partitions = partitions.map(|columns| Partitions::new(columns, &source.schema)).transpose()?;
         let counters = LateCounters::default();
-        Ok(SourceTime { source, definition, watermark: None, floor: None, last_rows: now, idle: false, partitions, counters })
+        Ok(SourceTime { source, definition, watermark: None, last_rows: now, idle: false, partitions, counters })
     }
 
     pub(crate) fn definition(&self) -> &EventTimeDefinition {
@@ -67,12 +65,7 @@ impl SourceTime {
             return Limits { column: self.definition.column, bound: None, ceiling, accepts_all: true };
         }
         let bound = self.watermark.map(|watermark| watermark.saturating_sub(self.definition.allowed_lateness));
-        Limits { column: self.definition.column, bound: bound.max(self.floor), ceiling, accepts_all: false }
-    }
-
-    /// The watermark that rows are judged by: that of the source, or the one that the floor stands for.
-    pub(crate) fn judging_watermark(&self) -> Option<i64> {
-        self.watermark.max(self.floor.map(|floor| floor.saturating_add(self.definition.allowed_lateness)))
+        Limits { column: self.definition.column, bound, ceiling, accepts_all: false }
     }
 
     /// Passes an epoch at `now`, which brought `arrivals` and, maybe, an explicit watermark.
@@ -114,11 +107,9 @@ impl SourceTime {
         self.definition.idle_timeout.is_some() || matches!(self.definition.strategy, WatermarkStrategy::ProcessingTime { .. })
     }
 
-    /// Lets no row below `bound` in from now on.
-    pub(super) fn raise_floor(&mut self, bound: Option<i64>) {
-        if self.definition.late_policy != LatePolicy::Accept {
-            self.floor = self.floor.max(bound);
-        }
+    /// Lifts the watermark to one that views may have gone by without this source, while it is idle.
+    pub(super) fn lift(&mut self, watermark: Option<i64>) {
+        self.watermark = self.watermark.max(watermark);
     }
 
     /// How the source appears in what views go by.
