@@ -25,7 +25,7 @@ pub struct Stats {
 pub struct RelationStats {
     /// Its name.
     pub name: String,
-    /// `table`, `stream` or `materialized view`.
+    /// `table`, `stream`, `late rows` or `materialized view`.
     pub kind: &'static str,
     /// Rows with weights that its contents are kept in: at least the number of distinct rows. 0 for a stream.
     pub entries: usize,

@@ -38,6 +38,11 @@ fn event_time_under_random_histories() {
     run("time.sql", &CheckOptions { iterations: 2 * iterations(), ..Default::default() });
 }
 
+#[test]
+fn windows_under_random_histories() {
+    run("windows.sql", &CheckOptions { iterations: 2 * iterations(), ..Default::default() });
+}
+
 /// Fixed histories, the same in every run, so that a failure here is a change of the code and not of the draw. A seed that finds a bug is added.
 #[test]
 fn fixed_seeds() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use deltic_circuit::CircuitRef;
+use deltic_sql::RelationKind;
 
 use crate::contents::Contents;
 use crate::source::Source;
@@ -77,7 +78,8 @@ impl Relation {
     }
 
     pub(super) fn kind_name(&self) -> &'static str {
-        match self.kind {
+        match &self.kind {
+            Kind::Table(table) if table.source.relation.kind == RelationKind::LateRows => "late rows",
             Kind::Table(_) => "table",
             Kind::Stream { .. } => "stream",
             Kind::View(_) => "materialized view",

@@ -9,9 +9,8 @@ use crate::error::{Error, Result};
 /// # Errors
 /// DT1009 with the name of the node.
 pub(crate) fn check(circuit: &Circuit) -> Result<()> {
-    let missing = circuit.nodes.iter().find(|node| {
-        matches!(node.operator, Operator::Session { .. } | Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. })
-    });
+    let missing =
+        circuit.nodes.iter().find(|node| matches!(node.operator, Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. }));
     match missing {
         None => Ok(()),
         Some(node) => {
