@@ -25,6 +25,7 @@ mod temporal_filter;
 #[cfg(test)]
 mod testing;
 mod time_window;
+mod timed_join;
 mod top_k;
 mod union;
 
@@ -42,5 +43,6 @@ pub use operator::{EpochOperator, Output, StateSize, WindowMetrics};
 pub use session::session;
 pub use temporal_filter::TemporalFilter;
 pub use time_window::TimeWindow;
+pub use timed_join::{AsOfJoin, IntervalJoin};
 pub use top_k::{AppendOnlyTopK, TopK};
 pub use union::Union;

@@ -10,8 +10,8 @@ use crate::emit::emit;
 use crate::exchange::owner_of_empty_key;
 use crate::join::Join;
 use crate::{
-    Aggregate, AppendOnlyTopK, Constant, Distinct, EpochOperator, MapFilter, Negate, TemporalFilter, TimeWindow, TopK, Union,
-    session,
+    Aggregate, AppendOnlyTopK, AsOfJoin, Constant, Distinct, EpochOperator, IntervalJoin, MapFilter, Negate, TemporalFilter,
+    TimeWindow, TopK, Union, session,
 };
 
 /// Where an operator is built.
@@ -72,7 +72,8 @@ impl Site<'_> {
             Operator::Emit { policy } => emit(*policy, node)?,
             Operator::TemporalFilter { .. } => Box::new(TemporalFilter::try_new(node, &input(0).schema)?),
             Operator::Session { .. } => session(self.circuit, NodeId(self.node))?,
-            timed => unreachable!("no plan has {timed:?} so far"),
+            Operator::IntervalJoin { .. } => Box::new(IntervalJoin::try_new(self.circuit, NodeId(self.node))?),
+            Operator::AsOfJoin { .. } => Box::new(AsOfJoin::try_new(self.circuit, NodeId(self.node))?),
         })
     }
 

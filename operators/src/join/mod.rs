@@ -13,38 +13,38 @@
 //! The output is consolidated if it has a negative weight, for only then can rows of it cancel. Weights multiply; a product that is no
 //! `i64` is an error row.
 
+mod emission;
 mod key_counts;
 mod pairing;
 mod row_counts;
 #[cfg(test)]
 mod tests;
 
-use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::SchemaRef;
-use deltic_circuit::errors::code;
-use deltic_circuit::{ErrorRows, EvalError, JoinKind, Node, Operator, operator_label, render_values};
+use deltic_circuit::{JoinKind, Node, Operator, operator_label};
 use deltic_zset::{Error, Result, ZBatch};
 
 use crate::arrange::Reader;
 use crate::exchange::coalesce;
 use crate::{EpochOperator, Output, StateSize};
+pub(crate) use emission::Emission;
 use key_counts::KeyCounts;
-use pairing::{Pairing, Pairs};
+pub(crate) use pairing::{Pairing, Pairs};
 use row_counts::RowCounts;
 
 /// One of the two inputs, by its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
+pub(crate) enum Side {
     Left,
     Right,
 }
 
 impl Side {
-    fn port(self) -> usize {
+    pub(crate) fn port(self) -> usize {
         self as usize
     }
 
-    fn other(self) -> Side {
+    pub(crate) fn other(self) -> Side {
         match self {
             Side::Left => Side::Right,
             Side::Right => Side::Left,
@@ -246,7 +246,7 @@ impl EpochOperator for Join {
     fn close(&mut self, epoch: u64) -> Output {
         let deltas = std::mem::take(&mut self.pending).map(coalesce);
         let (schema, widths) = (self.schema.clone(), self.pairing.widths());
-        let mut emission = Emission { schema: &schema, widths, label: self.label, rows: Vec::new(), errors: ErrorRows::new() };
+        let mut emission = Emission::new(&schema, widths, self.label);
         if deltas.iter().any(|delta| !delta.is_empty()) {
             self.emit(epoch, &deltas, &mut emission);
         }
@@ -263,86 +263,5 @@ impl EpochOperator for Join {
             Unmatched::ByKey(counts) => counts.iter().flatten().map(KeyCounts::state_size).fold(none, StateSize::plus),
             Unmatched::ByRow(counts) => counts.iter().flatten().map(RowCounts::state_size).fold(none, StateSize::plus),
         }
-    }
-}
-
-/// The output of an epoch as it grows.
-struct Emission<'a> {
-    schema: &'a SchemaRef,
-    widths: [usize; 2],
-    label: &'static str,
-    rows: Vec<ZBatch>,
-    errors: ErrorRows,
-}
-
-impl Emission<'_> {
-    fn push_pairs(&mut self, pairs: Pairs) {
-        let products = pairs.delta_weights.iter().zip(&pairs.stored_weights);
-        let products: Option<Vec<i64>> = products.map(|(delta, stored)| delta.checked_mul(*stored)).collect();
-        match products {
-            Some(weights) => self.push_columns(pairs.columns, weights),
-            None => {
-                let weights: Vec<i128> = (0..pairs.rows).map(|row| pairs.product(row)).collect();
-                self.push_wide(pairs.columns, &weights);
-            }
-        }
-    }
-
-    /// Rows of `side` beside NULLs.
-    fn push_padded(&mut self, side: Side, columns: Vec<ArrayRef>, weights: Vec<i64>) {
-        let columns = self.padded(side, columns, weights.len());
-        self.push_columns(columns, weights);
-    }
-
-    fn push_padded_wide(&mut self, side: Side, columns: Vec<ArrayRef>, weights: &[i128]) {
-        let columns = self.padded(side, columns, weights.len());
-        self.push_wide(columns, weights);
-    }
-
-    fn padded(&self, side: Side, columns: Vec<ArrayRef>, rows: usize) -> Vec<ArrayRef> {
-        let nulls = |fields: std::ops::Range<usize>| -> Vec<ArrayRef> {
-            fields.map(|field| new_null_array(self.schema.field(field).data_type(), rows)).collect()
-        };
-        let [left, right] = self.widths;
-        match side {
-            Side::Left => columns.into_iter().chain(nulls(left..left + right)).collect(),
-            Side::Right => nulls(0..left).into_iter().chain(columns).collect(),
-        }
-    }
-
-    /// Rows whose weights may not fit: those that do not are errors.
-    fn push_wide(&mut self, columns: Vec<ArrayRef>, weights: &[i128]) {
-        let fits: Vec<bool> = weights.iter().map(|&weight| i64::try_from(weight).is_ok()).collect();
-        for (row, &weight) in weights.iter().enumerate().filter(|&(row, _)| !fits[row]) {
-            let error = EvalError::new(code::WEIGHT, "the number of copies of a joined row left the range of a 64-bit integer");
-            self.errors.push(&error, self.label, render_values(&columns, row), weight.signum() as i64);
-        }
-        let narrow: Vec<i64> = weights.iter().map(|&weight| i64::try_from(weight).unwrap_or_default()).collect();
-        let before = self.rows.len();
-        self.push_columns(columns, narrow);
-        if fits.contains(&false)
-            && let Some(batch) = self.rows.get_mut(before)
-        {
-            *batch = batch.filter(&fits.into()).expect("columns of one batch have one length");
-        }
-    }
-
-    fn push_columns(&mut self, columns: Vec<ArrayRef>, weights: Vec<i64>) {
-        let rows = weights.len();
-        if rows > 0 {
-            let weights = if weights.iter().all(|&weight| weight == 1) { None } else { Some(weights.into()) };
-            self.rows.push(ZBatch::new(self.schema.clone(), columns, weights, rows));
-        }
-    }
-
-    fn finish(self) -> Output {
-        let mut rows = self.rows;
-        let may_cancel = rows.iter().any(|batch| batch.weights().is_some_and(|weights| weights.iter().any(|&weight| weight < 0)));
-        if may_cancel && let Ok(consolidated) = ZBatch::concat(self.schema, &rows).and_then(|all| all.consolidate()) {
-            rows = vec![consolidated];
-        }
-        rows.retain(|batch| !batch.is_empty());
-        let errors = if self.errors.is_empty() { Vec::new() } else { vec![self.errors.finish()] };
-        Output { rows, errors }
     }
 }

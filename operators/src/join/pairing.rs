@@ -22,7 +22,7 @@ const PAIRS: usize = 1 << 15;
 type TakeStored<'a> = dyn FnMut(Vec<ArrayRef>, &[u32], &[i64]) + 'a;
 
 /// The condition of a join.
-pub(super) struct Pairing {
+pub(crate) struct Pairing {
     /// The key columns of each side.
     keys: [Vec<usize>; 2],
     null_safe: Vec<bool>,
@@ -32,14 +32,14 @@ pub(super) struct Pairing {
 }
 
 /// Rows of a delta beside stored rows.
-pub(super) struct Pairs {
+pub(crate) struct Pairs {
     /// Left, then right.
-    pub(super) columns: Vec<ArrayRef>,
-    pub(super) rows: usize,
+    pub(crate) columns: Vec<ArrayRef>,
+    pub(crate) rows: usize,
     /// The row of the delta in each pair.
-    pub(super) delta_rows: Vec<u32>,
-    pub(super) delta_weights: Vec<i64>,
-    pub(super) stored_weights: Vec<i64>,
+    pub(crate) delta_rows: Vec<u32>,
+    pub(crate) delta_weights: Vec<i64>,
+    pub(crate) stored_weights: Vec<i64>,
 }
 
 impl Pairs {
@@ -50,7 +50,8 @@ impl Pairs {
 }
 
 impl Pairing {
-    pub(super) fn new(keys: &[JoinKey], residual: Option<Expr>, widths: [usize; 2]) -> Self {
+    /// The condition that `keys` agree and `residual` is true, for sides with so many columns.
+    pub(crate) fn new(keys: &[JoinKey], residual: Option<Expr>, widths: [usize; 2]) -> Self {
         Pairing {
             keys: [keys.iter().map(|key| key.left).collect(), keys.iter().map(|key| key.right).collect()],
             null_safe: keys.iter().map(|key| key.null_safe).collect(),
@@ -59,7 +60,8 @@ impl Pairing {
         }
     }
 
-    pub(super) fn widths(&self) -> [usize; 2] {
+    /// The number of columns of each side.
+    pub(crate) fn widths(&self) -> [usize; 2] {
         self.widths
     }
 
@@ -118,7 +120,7 @@ impl Pairing {
     }
 
     /// The pairs on which the residual is true. Those on which it fails are errors of `emission`, if it is given.
-    pub(super) fn select(&self, pairs: Pairs, emission: Option<&mut Emission<'_>>) -> Pairs {
+    pub(crate) fn select(&self, pairs: Pairs, emission: Option<&mut Emission<'_>>) -> Pairs {
         let Some(residual) = &self.residual else { return pairs };
         let evaluated = residual.evaluate(&pairs.columns, pairs.rows);
         if let Some(emission) = emission {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
+use deltic_circuit::errors::code;
 use deltic_circuit::{BinaryOp, Circuit, Expr, JoinKey, Node, NodeId, Properties, error_schema, interpreter};
 use proptest::prelude::*;
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion_common::ScalarValue;
 use deltic_circuit::{
-    AggregateCall, AggregateFunction, Circuit, CircuitBuilder, EmitPolicy, EpochInfo, NodeId, Window, error_schema, interpreter,
+    AggregateCall, AggregateFunction, AsOfComparison, Circuit, CircuitBuilder, EmitPolicy, EpochInfo, IntervalJoinKind, JoinKey,
+    JoinKind, NodeId, TimeMatch, Window, error_schema, interpreter,
 };
 use deltic_zset::ZBatch;
 use proptest::prelude::*;
@@ -115,6 +116,10 @@ enum Query {
     Present,
     /// How many of them there are by key.
     CountPresent,
+    /// Rows of both beside one another, by key and distance.
+    Interval(IntervalJoinKind),
+    /// Rows of the first beside the nearest of the second, by key.
+    AsOf(AsOfComparison),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -155,8 +160,16 @@ impl Query {
                 let present = builder.temporal_filter(sources[0], Some(1), Some(2)).unwrap();
                 builder.aggregate(present, vec![0], count()).unwrap()
             }
+            Query::Interval(kind) => builder.interval_join([sources[0], sources[1]], kind, by_key(), (-2, 3), None).unwrap(),
+            Query::AsOf(comparison) => {
+                builder.as_of_join([sources[0], sources[1]], JoinKind::Left, by_key(), comparison).unwrap()
+            }
         }
     }
+}
+
+fn by_key() -> TimeMatch {
+    TimeMatch { keys: vec![JoinKey { left: 0, right: 0, null_safe: false }], left_time: 1, right_time: 1 }
 }
 
 fn query() -> impl Strategy<Value = Query> {
@@ -166,10 +179,19 @@ fn query() -> impl Strategy<Value = Query> {
         Just(Window::Cumulate { step: 2, size: 6, offset: 0 })
     ];
     let emit = prop_oneof![Just(Emit::Changes), Just(Emit::OnWindowClose), Just(Emit::Final)];
+    let kind = prop_oneof![
+        Just(IntervalJoinKind::Inner),
+        Just(IntervalJoinKind::Left),
+        Just(IntervalJoinKind::Full),
+        Just(IntervalJoinKind::Semi)
+    ];
+    let comparison = prop_oneof![Just(AsOfComparison::Greater), Just(AsOfComparison::LessOrEqual)];
     prop_oneof![
-        (window, emit).prop_map(|(window, emit)| Query::Windows(window, emit)),
-        Just(Query::Present),
-        Just(Query::CountPresent)
+        4 => (window, emit).prop_map(|(window, emit)| Query::Windows(window, emit)),
+        1 => Just(Query::Present),
+        1 => Just(Query::CountPresent),
+        2 => kind.prop_map(Query::Interval),
+        2 => comparison.prop_map(Query::AsOf)
     ]
 }
 
