@@ -77,6 +77,7 @@ fn views(catalog: &Catalog) -> Result<Rows> {
 
 fn stats(catalog: &Catalog, stats: &Stats) -> Result<Rows> {
     let watermark = |stats: &RelationStats| Some(show_time(catalog.relation(&stats.name)?, stats.watermark?));
+    let idle = |stats: &RelationStats| catalog.relation(&stats.name)?.event_time.as_ref().map(|_| yes_no(stats.idle));
     let numbers = |number: fn(&RelationStats) -> u64| integers(stats.relations.iter().map(number));
     rows(vec![
         ("name", strings(stats.relations.iter().map(|relation| relation.name.clone()))),
@@ -91,6 +92,7 @@ fn stats(catalog: &Catalog, stats: &Stats) -> Result<Rows> {
         ("blocked", numbers(|relation| relation.ingest.blocked)),
         ("dropped", numbers(|relation| relation.ingest.dropped_rows)),
         ("watermark", optional(stats.relations.iter().map(watermark))),
+        ("idle", optional(stats.relations.iter().map(idle))),
         ("late", numbers(|relation| relation.late.late)),
         ("null_time", numbers(|relation| relation.late.null_time)),
         ("future", numbers(|relation| relation.late.future)),
@@ -120,7 +122,6 @@ pub(crate) fn describe(database: &Database, name: &Name) -> Result<Rows> {
     let relation = names.catalog.resolve(name)?;
     let key = relation.primary_key.clone().unwrap_or_default();
     let fields = relation.schema.fields();
-    let yes_no = |yes: bool| if yes { "YES" } else { "NO" }.to_owned();
     let default = |column: usize| relation.defaults.get(column)?.as_ref().map(ToString::to_string);
     rows(vec![
         ("column", strings(fields.iter().map(|field| field.name().clone()))),
@@ -129,6 +130,10 @@ pub(crate) fn describe(database: &Database, name: &Name) -> Result<Rows> {
         ("key", strings((0..fields.len()).map(|column| if key.contains(&column) { "PRIMARY KEY" } else { "" }.to_owned()))),
         ("default", optional((0..fields.len()).map(default))),
     ])
+}
+
+fn yes_no(yes: bool) -> String {
+    if yes { "YES" } else { "NO" }.to_owned()
 }
 
 fn column_type(relation: &Relation, column: usize) -> String {
