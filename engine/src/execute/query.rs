@@ -39,7 +39,6 @@ pub(crate) fn run(session: &Session, planned: &PlannedQuery) -> Result<ZBatch> {
 /// # Errors
 /// If a row does not evaluate, or a relation cannot be read.
 pub(crate) fn evaluate(database: &Database, transaction: Option<&Transaction>, circuit: &Circuit) -> Result<ZBatch> {
-    super::runnable::check(circuit)?;
     let mut sources = HashMap::new();
     let mut info = Arc::default();
     let relations: Vec<String> = circuit.sources().into_iter().map(ToOwned::to_owned).collect();
