@@ -20,7 +20,7 @@ use crate::transaction::Transaction;
 
 /// Runs a query and returns its rows in the order it asks for.
 pub(crate) fn query(session: &Session, query: &Query) -> Result<Rows> {
-    let planned = plan_query(&session.database.names().catalog, query)?;
+    let planned = plan_query(&session.database.names().catalog, query, &|| session.database.now())?;
     let rows = run(session, &planned)?;
     Ok(Rows { schema: rows.schema().clone(), batches: vec![rows.to_record_batch()?] })
 }

@@ -180,14 +180,16 @@ pub(crate) fn explain(database: &Database, explain: &Explain) -> Result<Rows> {
     let names = database.names();
     let (circuit, plan) = match &explain.target {
         ExplainTarget::Query(query) => {
-            let planned = plan_query(&names.catalog, query)?;
+            let planned = plan_query(&names.catalog, query, &|| database.now())?;
             (Arc::new(planned.circuit), planned.logical_plan)
         }
         ExplainTarget::View(name) => {
             let relation = names.catalog.resolve(name)?;
             match (&relation.circuit, &relation.query) {
                 (Some(circuit), _) => (circuit.clone(), relation.logical_plan.clone()),
-                (None, Some(query)) => (Arc::new(plan_query(&names.catalog, query)?.circuit), relation.logical_plan.clone()),
+                (None, Some(query)) => {
+                    (Arc::new(plan_query(&names.catalog, query, &|| database.now())?.circuit), relation.logical_plan.clone())
+                }
                 (None, None) => {
                     let message = format!("'{}' is not a view, so there is nothing to explain", relation.name);
                     return Err(Error::new(code::RELATION, message));
