@@ -9,6 +9,8 @@
 
 mod events;
 mod queries;
+mod windowed;
 
 pub use events::{Batch, Events, schema_auction, schema_bid, schema_person};
 pub use queries::{QUERIES, Query, SIDE_INPUT_ROWS, STREAMS, TABLES, query, side_input_sql};
+pub use windowed::{TIMED_STREAMS, WATERMARK_DELAY_MS, WINDOWED};

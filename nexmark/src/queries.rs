@@ -47,8 +47,8 @@ pub fn query(name: &str) -> Option<&'static Query> {
     QUERIES.iter().find(|query| query.name.eq_ignore_ascii_case(name))
 }
 
-/// The queries that need neither session windows nor processing time nor files: q6 (windows over the last ten rows), q10 (a log to files),
-/// q11 (sessions) and q21 (regular expressions over channels) are left out.
+/// The queries that need no windows, or can do with `date_bin`. q6 (the average over the last ten rows of a seller) and q11 (sessions, see
+/// [`crate::WINDOWED`]) are left out; q10 without the files that it writes.
 pub const QUERIES: &[Query] = &[
     Query { name: "q0", about: "pass through", sql: "SELECT auction, bidder, price, date_time, extra FROM bid" },
     Query {
@@ -113,6 +113,12 @@ pub const QUERIES: &[Query] = &[
                 FROM auction AS a JOIN bid AS b ON a.id = b.auction \
                 WHERE b.date_time BETWEEN a.date_time AND a.expires) AS w \
               WHERE place <= 1",
+    },
+    Query {
+        name: "q10",
+        about: "bids with the day and the minute of their file",
+        sql: "SELECT auction, bidder, price, date_time, extra, to_char(date_time, '%Y-%m-%d') AS day, \
+                to_char(date_time, '%H:%M') AS minute FROM bid",
     },
     Query {
         name: "q12",
@@ -203,6 +209,16 @@ pub const QUERIES: &[Query] = &[
                 a.item_name, a.description, a.initial_bid, a.reserve, a.date_time AS auction_date_time, a.expires, a.seller, \
                 a.category, a.extra AS auction_extra \
               FROM bid AS b JOIN auction AS a ON b.auction = a.id WHERE a.category = 10",
+    },
+    Query {
+        name: "q21",
+        about: "the channel of a bid, by name or from the URL",
+        sql: "SELECT auction, bidder, price, channel, \
+                CASE WHEN lower(channel) = 'apple' THEN '0' WHEN lower(channel) = 'google' THEN '1' \
+                     WHEN lower(channel) = 'facebook' THEN '2' WHEN lower(channel) = 'baidu' THEN '3' \
+                     ELSE array_element(regexp_match(url, '(&|^)channel_id=([^&]*)'), 2) END AS channel_id \
+              FROM bid WHERE array_element(regexp_match(url, '(&|^)channel_id=([^&]*)'), 2) IS NOT NULL \
+                OR lower(channel) IN ('apple', 'google', 'facebook', 'baidu')",
     },
     Query {
         name: "q22",

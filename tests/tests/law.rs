@@ -43,6 +43,12 @@ fn windows_under_random_histories() {
     run("windows.sql", &CheckOptions { iterations: 2 * iterations(), ..Default::default() });
 }
 
+#[test]
+fn every_window_and_emit_under_random_histories() {
+    let report = run("time_views.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
+    assert!(report.views.len() >= 40, "the file has {} views", report.views.len());
+}
+
 /// Fixed histories, the same in every run, so that a failure here is a change of the code and not of the draw. A seed that finds a bug is added.
 #[test]
 fn fixed_seeds() {

@@ -1,8 +1,13 @@
 //! Every Nexmark query equals the batch result on 100,000 events, whatever the commits and the number of workers.
 #![allow(clippy::unwrap_used)]
 
+use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::TimestampMicrosecondType;
 use deltic::{Config, Database};
-use deltic_nexmark::{Events, QUERIES, SIDE_INPUT_ROWS, STREAMS, side_input_sql};
+use deltic_nexmark::{
+    Events, QUERIES, SIDE_INPUT_ROWS, STREAMS, TIMED_STREAMS, WATERMARK_DELAY_MS, WINDOWED, query, side_input_sql,
+};
 use deltic_tests::oracle;
 use deltic_zset::ZBatch;
 use rand::rngs::StdRng;
@@ -70,6 +75,68 @@ fn nexmark_queries_equal_batch() {
                 panic!("{} with {workers} workers (seed {seed}): {difference}", query.name);
             }
             assert!(!got.is_empty(), "{} is empty: the test shows nothing", query.name);
+        }
+    }
+}
+
+/// Sessions as a batch engine has them: a session starts where the step from the row before is longer than the gap.
+const Q11_BATCH: &str = "\
+    WITH g AS (SELECT bidder, date_time, CASE WHEN date_time - lag(date_time) OVER (PARTITION BY bidder ORDER BY date_time) \
+        <= INTERVAL '1' SECOND THEN 0 ELSE 1 END AS fresh FROM bid), \
+      n AS (SELECT bidder, date_time, sum(fresh) OVER (PARTITION BY bidder ORDER BY date_time ROWS UNBOUNDED PRECEDING) AS n FROM g) \
+    SELECT bidder, count(*) AS bid_count, min(date_time) AS start_time, max(date_time) + INTERVAL '1' SECOND AS end_time \
+    FROM n GROUP BY bidder, n";
+
+/// The rows in some order in which none comes later than the watermarks allow.
+fn shuffled(rows: &RecordBatch, rng: &mut StdRng) -> RecordBatch {
+    let times = rows.column_by_name("date_time").unwrap().as_primitive::<TimestampMicrosecondType>();
+    let mut order: Vec<(i64, u32)> =
+        times.values().iter().zip(0..).map(|(time, row)| (time + rng.random_range(0..WATERMARK_DELAY_MS * 1000), row)).collect();
+    order.sort_unstable();
+    take_record_batch(rows, &order.iter().map(|(_, row)| *row).collect::<UInt32Array>()).unwrap()
+}
+
+#[test]
+fn windows_in_window_syntax_equal_batch_in_any_order_within_the_watermark() {
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let all = Events::at_rate(2_000).batch(0..EVENTS).unwrap();
+    let sources: Vec<(String, ZBatch)> =
+        all.relations().iter().map(|(name, rows)| ((*name).to_string(), ZBatch::from_record_batch(rows))).collect();
+    for (workers, emit) in [(1, ""), (3, ""), (3, " EMIT FINAL")] {
+        let db = Database::open(Config::in_memory().workers(workers).pin_workers(false)).unwrap();
+        db.execute(TIMED_STREAMS).unwrap();
+        // q7 joins what is not in its window, so its rows are never final.
+        for query in WINDOWED {
+            let emit = if query.name == "q7" { "" } else { emit };
+            db.execute(&format!("CREATE MATERIALIZED VIEW {} AS {}{emit}", query.name, query.sql)).unwrap();
+        }
+        let feeds: Vec<(&str, RecordBatch)> =
+            all.relations().iter().map(|(name, rows)| (*name, shuffled(rows, &mut rng))).collect();
+        let commits = 50;
+        for commit in 0..commits {
+            let mut transaction = db.begin();
+            for (name, rows) in &feeds {
+                let (from, to) = (rows.num_rows() * commit / commits, rows.num_rows() * (commit + 1) / commits);
+                transaction.insert(name, rows.slice(from, to - from)).unwrap();
+            }
+            transaction.commit().unwrap();
+        }
+        for name in ["person", "auction", "bid"] {
+            assert!(db.query(&format!("SELECT * FROM {name}$late")).unwrap().iter().all(|late| late.num_rows() == 0), "{name}");
+            db.execute(&format!("ADVANCE WATERMARK {name} TO TIMESTAMP '2999-01-01'")).unwrap();
+        }
+        for windowed in WINDOWED {
+            let batch = if windowed.name == "q11" { Q11_BATCH } else { query(windowed.name).unwrap().sql };
+            let wanted = oracle::query(batch, &sources).unwrap();
+            let got: Vec<ZBatch> =
+                db.query(&format!("SELECT * FROM {}", windowed.name)).unwrap().iter().map(ZBatch::from_record_batch).collect();
+            let got = ZBatch::concat(&db.relation(windowed.name).unwrap().schema, &got).unwrap();
+            if let Some(difference) = oracle::difference(&wanted, &got) {
+                panic!("{}{emit} with {workers} workers (seed {seed}): {difference}", windowed.name);
+            }
+            assert!(!got.is_empty(), "{} is empty: the test shows nothing", windowed.name);
         }
     }
 }

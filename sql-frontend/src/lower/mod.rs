@@ -6,7 +6,6 @@
 //! listed is an error, never ignored.
 
 mod aggregate;
-mod clock;
 mod emit;
 mod expr;
 mod function;
@@ -18,7 +17,6 @@ mod relation;
 mod row_number;
 mod window;
 
-pub(crate) use clock::check_clock;
 pub(crate) use emit::{EmitMode, emit};
 pub(crate) use expr::{fold, lower_expression};
 

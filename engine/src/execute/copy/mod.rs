@@ -42,13 +42,11 @@ fn file_error(copy: &Copy, problem: impl std::fmt::Display) -> Error {
 fn copy_to(session: &Session, copy: &Copy) -> Result<u64> {
     let names = session.database.names();
     let rows = match &copy.source {
-        CopySource::Query(query) => run(session, &plan_query(&names.catalog, query, &|| session.database.now())?)?,
+        CopySource::Query(query) => run(session, &plan_query(&names.catalog, query)?)?,
         CopySource::Relation(name) => {
             let relation = names.catalog.resolve(name)?;
             match (&relation.kind, &relation.query) {
-                (RelationKind::View, Some(query)) => {
-                    run(session, &plan_query(&names.catalog, query, &|| session.database.now())?)?
-                }
+                (RelationKind::View, Some(query)) => run(session, &plan_query(&names.catalog, query)?)?,
                 _ => {
                     let rows = read_relation(&session.database, session.transaction.as_ref(), &relation.name)?;
                     copies(&sorted(rows, &relation.order)?)?
