@@ -6,13 +6,16 @@
 
 use std::sync::LazyLock;
 
+use arrow::array::Array;
 use arrow::datatypes::{DataType, SchemaRef};
 use deltic_circuit::errors::code;
-use deltic_circuit::{ErrorRows, EvalError, render_values};
+use deltic_circuit::time::event_times;
+use deltic_circuit::{EpochInfo, ErrorRows, EvalError, render_values};
 use deltic_zset::hash::hash_columns;
 use deltic_zset::{EncodedRows, GroupTable, Result, RowLayout, ZBatch};
 
-use crate::{EpochOperator, Output, StateSize};
+use crate::expiring::Expiring;
+use crate::{EpochOperator, Horizon, Output, StateSize};
 
 /// Payload: the weight in two words, and whether the row is among the touched ones.
 const WEIGHT: usize = 0;
@@ -34,6 +37,8 @@ pub struct Distinct {
     weights: GroupTable,
     /// The rows that the open epoch touched, with the sign of their weight before it.
     touched: Vec<(u32, i8)>,
+    /// The rows by their time, if they end.
+    expiring: Option<Expiring>,
     encoded: EncodedRows,
     hashes: Vec<u64>,
     groups: Vec<u32>,
@@ -56,10 +61,20 @@ impl Distinct {
             weights: GroupTable::new(layout.clone(), WORDS),
             layout,
             touched: Vec::new(),
+            expiring: None,
             encoded: EncodedRows::new(),
             hashes: Vec::new(),
             groups: Vec::new(),
         })
+    }
+
+    /// Drops the rows that `horizon` has passed.
+    pub fn with_horizon(mut self, horizon: Option<Horizon>) -> Self {
+        self.expiring = horizon.map(|horizon| {
+            let column = horizon.column();
+            Expiring::new(horizon, column, self.schema.field(column).data_type())
+        });
+        self
     }
 
     fn batch(&self, groups: &[u32], weights: Option<Vec<i64>>) -> ZBatch {
@@ -73,12 +88,19 @@ impl Distinct {
         hash_columns(batch.columns(), batch.len(), &mut self.hashes);
         self.layout.encode(batch.columns(), batch.len(), &mut self.encoded);
         self.weights.upsert(&self.encoded, &self.hashes, &mut self.groups);
+        let mut expiring = self.expiring.as_mut().map(|expiring| (event_times(batch.column(expiring.column())), expiring));
         for (row, &group) in self.groups.iter().enumerate() {
             let payload = self.weights.payload_mut(group);
             let before = weight(payload);
             if payload[TOUCHED] == 0 {
                 payload[TOUCHED] = 1;
                 self.touched.push((group, before.signum() as i8));
+                if let Some((times, expiring)) = &mut expiring
+                    && before == 0
+                    && times.is_valid(row)
+                {
+                    expiring.note(times.value(row), group);
+                }
             }
             let after = before.wrapping_add(i128::from(batch.weight(row)));
             (payload[WEIGHT], payload[WEIGHT + 1]) = (after as u64, (after >> 64) as u64);
@@ -90,6 +112,12 @@ impl EpochOperator for Distinct {
     fn push(&mut self, _port: usize, batch: ZBatch) {
         for start in (0..batch.len()).step_by(BLOCK) {
             self.apply(&batch.slice(start, BLOCK.min(batch.len() - start)));
+        }
+    }
+
+    fn observe(&mut self, info: &EpochInfo) {
+        if let Some(expiring) = &mut self.expiring {
+            expiring.observe(info);
         }
     }
 
@@ -122,17 +150,26 @@ impl EpochOperator for Distinct {
         touched.shrink_to(2 * touched.len());
         touched.clear();
         self.touched = touched;
+        if let Some((_, rows)) = self.expiring.as_mut().and_then(|expiring| expiring.due(&self.weights)) {
+            rows.into_iter().for_each(|row| self.weights.remove(row));
+        }
         output
     }
 
     fn contents(&self) -> Option<ZBatch> {
+        if self.expiring.is_some() {
+            return None;
+        }
         let positive = |group: &u32| weight(self.weights.payload(*group)) > 0;
         let groups: Vec<u32> = self.weights.groups().filter(positive).collect();
         Some(self.batch(&groups, None))
     }
 
     fn state_size(&self) -> StateSize {
-        StateSize { rows: self.weights.len(), bytes: self.weights.memory_bytes() }
+        StateSize {
+            rows: self.weights.len(),
+            bytes: self.weights.memory_bytes() + self.expiring.as_ref().map_or(0, Expiring::memory_bytes),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod distinct;
 mod driver;
 mod emit;
 mod exchange;
+mod expiring;
 mod horizon;
 mod join;
 mod map_filter;

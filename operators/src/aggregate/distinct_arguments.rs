@@ -6,14 +6,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, UInt32Array};
 use arrow::compute;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, UInt32Type};
 use deltic_zset::hash::hash_columns;
 use deltic_zset::{EncodedRows, GroupTable, Result, RowLayout};
 
 use super::linear::Contribution;
 use super::words::{add_wide, wide};
+use crate::expiring::Noted;
 
 /// How often each value of each group occurs.
 pub(super) struct DistinctArguments {
@@ -22,6 +23,8 @@ pub(super) struct DistinctArguments {
     layout: RowLayout,
     /// Where the payload of a group says how many values it has here.
     live: usize,
+    /// The entries by the time of their group, if groups end.
+    expiring: Option<Noted<u32>>,
     encoded: EncodedRows,
     hashes: Vec<u64>,
     entries: Vec<u32>,
@@ -38,14 +41,40 @@ impl DistinctArguments {
             counts: GroupTable::new(layout.clone(), 2),
             layout,
             live,
+            expiring: None,
             encoded: EncodedRows::new(),
             hashes: Vec::new(),
             entries: Vec::new(),
         })
     }
 
-    /// Counts `values` and returns, per row, `+1` if its value appeared, `-1` if it disappeared, else 0.
-    pub(super) fn transitions(&mut self, table: &mut GroupTable, contribution: Contribution<'_>, values: &ArrayRef) -> Vec<i64> {
+    /// Prepares for groups that end by a time of `data_type`.
+    pub(super) fn expect_ends(&mut self, data_type: &DataType) {
+        self.expiring = Some(Noted::new(data_type));
+    }
+
+    /// Drops the values of `groups`, ascending: they are those whose time is before `before`.
+    pub(super) fn release(&mut self, groups: &[u32], before: i64) {
+        let Some((_, mut entries)) = self.expiring.as_mut().and_then(|expiring| expiring.take(before)) else { return };
+        // The number of a value that disappeared may be that of a later one, of another group, by now.
+        entries.retain(|&entry| self.counts.contains(entry));
+        let of_group = self.counts.keys(&entries).swap_remove(0);
+        for (&entry, group) in entries.iter().zip(of_group.as_primitive::<UInt32Type>().values()) {
+            if groups.binary_search(group).is_ok() {
+                self.counts.remove(entry);
+            }
+        }
+    }
+
+    /// Counts `values` and returns, per row, `+1` if its value appeared, `-1` if it disappeared, else 0. `times` are those of the groups, if they
+    /// end.
+    pub(super) fn transitions(
+        &mut self,
+        table: &mut GroupTable,
+        contribution: Contribution<'_>,
+        values: &ArrayRef,
+        times: Option<&Int64Array>,
+    ) -> Vec<i64> {
         let (mut rows, mut groups, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         contribution.for_each(|group, row, weight| {
             rows.push(row as u32);
@@ -74,6 +103,12 @@ impl DistinctArguments {
                 let live = &mut table.payload_mut(groups[position])[self.live];
                 *live = live.wrapping_add_signed(if before == 0 { 1 } else { -1 });
                 emptied.extend((after == 0).then_some(entry));
+                if let (Some(expiring), Some(times)) = (&mut self.expiring, times)
+                    && before == 0
+                    && times.is_valid(rows[position] as usize)
+                {
+                    expiring.note(times.value(rows[position] as usize), entry);
+                }
             }
         }
         emptied.sort_unstable();
@@ -93,6 +128,6 @@ impl DistinctArguments {
 
     /// The memory of the table in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.counts.memory_bytes()
+        self.counts.memory_bytes() + self.expiring.as_ref().map_or(0, Noted::memory_bytes)
     }
 }

@@ -166,6 +166,25 @@ impl Extremes {
         }
     }
 
+    /// Drops the values of `groups`, ascending, which are settled and about to be removed.
+    pub(super) fn release(&mut self, table: &GroupTable, groups: &[u32], at: usize) {
+        match &mut self.values {
+            Values::Words(Some(index)) => remove_groups(index, groups, |group| ((group, 0), (group, u64::MAX))),
+            Values::Words(None) => {}
+            Values::Bytes(bytes) => {
+                if let Some(index) = &mut bytes.index {
+                    remove_groups(index, groups, |group| ((group, Box::default()), (group + 1, Box::default())));
+                }
+                for payload in groups.iter().map(|&group| &table.payload(group)[at..at + 4]) {
+                    for place in [payload[MIN], payload[MAX]].into_iter().filter(|&place| place != 0) {
+                        bytes.slab[place as usize - 1] = Box::default();
+                        bytes.free.push(place);
+                    }
+                }
+            }
+        }
+    }
+
     /// Gives up what only the saved payloads of the epoch led to.
     pub(super) fn forget(&mut self) {
         if let Values::Bytes(bytes) = &mut self.values {
@@ -216,6 +235,20 @@ impl Transition {
     fn count(&self, payload: &mut [u64]) {
         payload[LIVE] = payload[LIVE].wrapping_add_signed(self.live as i64);
     }
+}
+
+/// Removes the entries of some groups, each between two keys of which the last is of the group or not there.
+fn remove_groups<V: Ord + Clone>(
+    index: &mut OrderedIndex<(u32, V), ()>,
+    groups: &[u32],
+    keys: impl Fn(u32) -> ((u32, V), (u32, V)),
+) {
+    let mut gone = Vec::new();
+    for (group, (from, to)) in groups.iter().map(|&group| (group, keys(group))) {
+        let entries = index.range((Bound::Included(from), Bound::Included(to))).filter(|(key, _)| key.0 == group);
+        gone.extend(entries.map(|(key, weight)| (key.clone(), weight.wrapping_neg())));
+    }
+    index.update_sorted(gone, |_, _, _| {});
 }
 
 /// Applies changes to an index and tells what became of their entries.

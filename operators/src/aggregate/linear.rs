@@ -183,6 +183,14 @@ impl FloatSums {
         }
     }
 
+    /// Gives up the places of `groups`, which are about to be removed.
+    pub(super) fn release(&mut self, table: &GroupTable, groups: &[u32], at: usize) {
+        for place in groups.iter().map(|&group| table.payload(group)[at]).filter(|&place| place != 0) {
+            self.sums[place as usize - 1] = ExactSum::new();
+            self.free.push(place);
+        }
+    }
+
     /// The memory of the sums in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         self.sums.iter().map(ExactSum::memory_bytes).sum::<usize>() + self.free.capacity() * 8

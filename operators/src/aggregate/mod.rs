@@ -23,18 +23,20 @@ mod plan;
 mod tests;
 mod words;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, Int64Array};
 use arrow::datatypes::{DataType, SchemaRef};
-use deltic_circuit::{AggregateCall, Node};
+use deltic_circuit::time::event_times;
+use deltic_circuit::{AggregateCall, EpochInfo, Node};
 use deltic_zset::hash::hash_columns;
 use deltic_zset::{EncodedRows, GroupTable, Result, RowLayout, ZBatch};
 
-use crate::{EpochOperator, Output, StateSize};
+use crate::expiring::Expiring;
+use crate::{EpochOperator, Horizon, Output, StateSize};
 use changelog::Changelog;
 use output::Payloads;
 use plain::PlainDelta;
 use plan::{Plan, Stream, TOTAL, TOUCHED};
-use words::add_wide;
+use words::{add_wide, wide};
 
 /// Rows that are applied, and groups whose changes are worked out, together: few enough that what they touch stays in the cache from
 /// one pass over them to the next.
@@ -54,6 +56,10 @@ pub struct Aggregate {
     owns_global: bool,
     /// Whether an epoch was closed: the group of an aggregate without group columns exists since then.
     opened: bool,
+    /// The groups by the time in their key, if they end.
+    expiring: Option<Expiring>,
+    /// The rows of a block that begin a group.
+    fresh: Vec<u32>,
     /// The groups of the open epoch in the order of their first touch, and their payloads before it.
     touched: Vec<u32>,
     saved: Vec<u64>,
@@ -81,12 +87,24 @@ impl Aggregate {
             plan,
             owns_global,
             opened: false,
+            expiring: None,
+            fresh: Vec::new(),
             touched: Vec::new(),
             saved: Vec::new(),
             encoded: EncodedRows::new(),
             hashes: Vec::new(),
             groups: Vec::new(),
         })
+    }
+
+    /// Drops the groups that `horizon` has passed. Its column must be one of the group columns: else nothing is dropped.
+    pub fn with_horizon(mut self, horizon: Option<Horizon>) -> Self {
+        let Some(horizon) = horizon else { return self };
+        let Some(position) = self.group.iter().position(|&column| column == horizon.column()) else { return self };
+        let data_type = &self.layout.types()[position];
+        self.plan.streams.iter_mut().for_each(|stream| stream.expect_ends(data_type));
+        self.expiring = Some(Expiring::new(horizon, position, data_type));
+        self
     }
 
     /// Fills `self.groups` with the group of each row.
@@ -102,6 +120,8 @@ impl Aggregate {
 
     /// Saves the payloads of groups that are touched for the first time and adds the weights to the totals.
     fn touch(&mut self, weights: Option<&[i64]>) {
+        self.fresh.clear();
+        let expires = self.expiring.is_some();
         for (row, &group) in self.groups.iter().enumerate() {
             let payload = self.table.payload_mut(group);
             if payload[TOUCHED] == 0 {
@@ -109,6 +129,9 @@ impl Aggregate {
                 payload.iter().for_each(|&word| self.saved.push(word));
                 self.touched.push(group);
                 payload[TOUCHED] = self.touched.len() as u64;
+                if expires && wide(payload, TOTAL) == 0 {
+                    self.fresh.push(row as u32);
+                }
             }
             add_wide(payload, TOTAL, weights.map_or(1, |weights| i128::from(weights[row])));
         }
@@ -152,9 +175,31 @@ impl Aggregate {
         let keys: Vec<ArrayRef> = self.group.iter().map(|&column| batch.column(column).clone()).collect();
         self.assign_groups(&keys, batch.len());
         self.touch(batch.weights().map(|weights| &**weights));
+        let times = self.note_fresh(batch);
         for stream in &mut self.plan.streams {
-            stream.add(&mut self.table, &self.groups, batch);
+            stream.add(&mut self.table, &self.groups, batch, times.as_ref());
         }
+    }
+
+    /// Notes the groups that a block begins; returns the times of its rows, if groups end.
+    fn note_fresh(&mut self, batch: &ZBatch) -> Option<Int64Array> {
+        let expiring = self.expiring.as_mut()?;
+        let times = event_times(batch.column(expiring.column()));
+        for &row in &self.fresh {
+            if times.is_valid(row as usize) {
+                expiring.note(times.value(row as usize), self.groups[row as usize]);
+            }
+        }
+        Some(times)
+    }
+
+    /// Drops the groups that no later row can change.
+    fn expire(&mut self) {
+        let Some((before, groups)) = self.expiring.as_mut().and_then(|expiring| expiring.due(&self.table)) else { return };
+        for stream in &mut self.plan.streams {
+            stream.release(&self.table, &groups, before);
+        }
+        groups.into_iter().for_each(|group| self.table.remove(group));
     }
 
     /// The delta of the `touched` groups, which are untouched from now on.
@@ -191,6 +236,12 @@ impl EpochOperator for Aggregate {
         }
     }
 
+    fn observe(&mut self, info: &EpochInfo) {
+        if let Some(expiring) = &mut self.expiring {
+            expiring.observe(info);
+        }
+    }
+
     fn close(&mut self, _epoch: u64) -> Output {
         if !self.opened && self.owns_global && self.group.is_empty() && self.touched.is_empty() {
             self.assign_groups(&[], 1);
@@ -209,10 +260,14 @@ impl EpochOperator for Aggregate {
         touched.shrink_to(2 * touched.len());
         touched.clear();
         self.touched = touched;
+        self.expire();
         output
     }
 
     fn contents(&self) -> Option<ZBatch> {
+        if self.expiring.is_some() {
+            return None;
+        }
         let groups: Vec<u32> = self.table.groups().collect();
         let words = groups.iter().flat_map(|&group| self.table.payload(group).iter().copied()).collect();
         Some(self.changelog().contents(&groups, &Payloads { words, stride: self.plan.words }))
@@ -222,7 +277,9 @@ impl EpochOperator for Aggregate {
         let streams = &self.plan.streams;
         StateSize {
             rows: self.table.len() + streams.iter().map(Stream::entries).sum::<usize>(),
-            bytes: self.table.memory_bytes() + streams.iter().map(Stream::memory_bytes).sum::<usize>(),
+            bytes: self.table.memory_bytes()
+                + self.expiring.as_ref().map_or(0, Expiring::memory_bytes)
+                + streams.iter().map(Stream::memory_bytes).sum::<usize>(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Calls that read the same values share them: `sum(x)` and `avg(x)` one sum, `min(x)` and `max(x)` one index, all calls
 //! without NULLs and filter the total weight of the group as their count.
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Schema};
 use deltic_circuit::{AggregateCall, AggregateFunction};
 use deltic_zset::{Error, GroupTable, Result, ZBatch};
@@ -149,8 +149,28 @@ impl Plan {
 }
 
 impl Stream {
-    /// Adds the rows of `batch`, whose groups are `groups`.
-    pub(super) fn add(&mut self, table: &mut GroupTable, groups: &[u32], batch: &ZBatch) {
+    /// Prepares for groups that end by a time of `data_type` in their key.
+    pub(super) fn expect_ends(&mut self, data_type: &DataType) {
+        if let Some(distinct) = &mut self.distinct {
+            distinct.expect_ends(data_type);
+        }
+    }
+
+    /// Drops what is kept beside the table of `groups`, ascending, which are about to be removed. They are those whose time is before `before`.
+    pub(super) fn release(&mut self, table: &GroupTable, groups: &[u32], before: i64) {
+        if let Some(distinct) = &mut self.distinct {
+            distinct.release(groups, before);
+        }
+        if let Some(Sum { at, width: SumWidth::Float, floats }) = &mut self.sum {
+            floats.release(table, groups, *at);
+        }
+        if let Some((at, extremes)) = &mut self.extremes {
+            extremes.release(table, groups, *at);
+        }
+    }
+
+    /// Adds the rows of `batch`, whose groups are `groups`, and `times` what is in their key, if groups end.
+    pub(super) fn add(&mut self, table: &mut GroupTable, groups: &[u32], batch: &ZBatch, times: Option<&Int64Array>) {
         let own;
         let mut weights = match self.weights(batch) {
             Some(weights) => {
@@ -162,7 +182,7 @@ impl Stream {
         let transitions;
         let argument = self.argument.map(|column| batch.column(column));
         if let (Some(distinct), Some(values)) = (&mut self.distinct, argument) {
-            transitions = distinct.transitions(table, Contribution { groups, weights }, values);
+            transitions = distinct.transitions(table, Contribution { groups, weights }, values, times);
             weights = Some(&transitions);
         }
         let contribution = Contribution { groups, weights };

@@ -10,8 +10,8 @@ use crate::emit::emit;
 use crate::exchange::owner_of_empty_key;
 use crate::join::Join;
 use crate::{
-    Aggregate, AppendOnlyTopK, AsOfJoin, Constant, Distinct, EpochOperator, IntervalJoin, MapFilter, Negate, TemporalFilter,
-    TimeWindow, TopK, Union, session,
+    Aggregate, AppendOnlyTopK, AsOfJoin, Constant, Distinct, EpochOperator, Horizon, IntervalJoin, MapFilter, Negate,
+    TemporalFilter, TimeWindow, TopK, Union, session,
 };
 
 /// Where an operator is built.
@@ -59,14 +59,14 @@ impl Site<'_> {
                 let [left, right] = [0, 1].map(|port| self.arrangement(node.inputs[port].0).reader(self.since));
                 Box::new(Join::try_new(node, left, right)?)
             }
-            Operator::Distinct => Box::new(Distinct::try_new(schema)?),
+            Operator::Distinct => Box::new(Distinct::try_new(schema)?.with_horizon(self.horizon())),
             Operator::Aggregate { group, aggregates } => {
                 let owns_global = self.worker == owner_of_empty_key(self.peers);
-                Box::new(Aggregate::try_new(group, aggregates, input(0), schema, owns_global)?)
+                Box::new(Aggregate::try_new(group, aggregates, input(0), schema, owns_global)?.with_horizon(self.horizon()))
             }
             Operator::TopK { .. } => match AppendOnlyTopK::try_new(node, input(0))? {
-                Some(operator) => Box::new(operator),
-                None => Box::new(TopK::try_new(node, &input(0).schema)?),
+                Some(operator) => Box::new(operator.with_horizon(self.horizon())),
+                None => Box::new(TopK::try_new(node, &input(0).schema)?.with_horizon(self.horizon(), &input(0).schema)),
             },
             Operator::TimeWindow { time, window } => Box::new(TimeWindow::new(*time, *window, schema)),
             Operator::Emit { policy } => emit(*policy, node)?,
@@ -75,6 +75,11 @@ impl Site<'_> {
             Operator::IntervalJoin { .. } => Box::new(IntervalJoin::try_new(self.circuit, NodeId(self.node))?),
             Operator::AsOfJoin { .. } => Box::new(AsOfJoin::try_new(self.circuit, NodeId(self.node))?),
         })
+    }
+
+    /// When the state of the node's only input ends.
+    fn horizon(&self) -> Option<Horizon> {
+        retention(self.circuit, NodeId(self.node)).first().and_then(Horizon::of)
     }
 
     fn arrangement(&self, node: usize) -> SharedArrangement {

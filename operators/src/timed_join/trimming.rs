@@ -10,9 +10,8 @@ use arrow::datatypes::DataType;
 use deltic_circuit::{EpochInfo, Retention};
 
 use crate::Horizon;
+use crate::expiring::least_span;
 
-/// A tenth of a second.
-const LEAST_SPAN_MICROS: i64 = 100_000;
 /// Spans in the time that rows are kept for.
 const SPANS: i64 = 64;
 
@@ -28,9 +27,8 @@ pub(super) struct Trimming {
 impl Trimming {
     /// For rows with times of `data_type` that matter for `kept` at least; `None` if they are kept for ever.
     pub(super) fn of(retention: Option<&Retention>, data_type: &DataType, kept: i64) -> Option<Self> {
-        let least = if matches!(data_type, DataType::Timestamp(..) | DataType::Date32) { LEAST_SPAN_MICROS } else { 1 };
         let horizon = Horizon::of(retention?)?;
-        Some(Trimming { horizon, span: least.max(kept / SPANS), noted: BTreeSet::new(), last: None })
+        Some(Trimming { horizon, span: least_span(data_type).max(kept / SPANS), noted: BTreeSet::new(), last: None })
     }
 
     /// A row of `key` is there at `time`.

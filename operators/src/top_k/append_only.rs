@@ -14,14 +14,15 @@ use arrow::array::{ArrayRef, Int64Array, UInt32Array};
 use arrow::compute::{self, SortOptions};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::row::Rows;
-use deltic_circuit::{Node, Operator, SortKey};
+use deltic_circuit::{EpochInfo, Node, Operator, SortKey};
 use deltic_zset::hash::hash_columns;
 use deltic_zset::{EncodedRows, Error, GroupTable, Result, RowLayout, ZBatch};
 
 use super::kept::{Kept, head};
 use super::window::{Window, difference};
+use crate::expiring::Expiring;
 use crate::order::OrderBytes;
-use crate::{EpochOperator, Output, StateSize};
+use crate::{EpochOperator, Horizon, Output, StateSize};
 
 /// Longer lists are better searched than walked: they are left to [`TopK`](super::TopK).
 const LONGEST_LIST: i64 = 64;
@@ -49,6 +50,8 @@ pub struct AppendOnlyTopK {
     end: i64,
     partitions: GroupTable,
     kept: Kept,
+    /// The partitions by the time in their key, if they end.
+    expiring: Option<Expiring>,
     /// The partitions that the open epoch changed; of each, where its part of `before` ends.
     touched: Vec<(u32, usize)>,
     /// The rows of these partitions before the epoch, with their copies.
@@ -88,12 +91,35 @@ impl AppendOnlyTopK {
             partitions: GroupTable::new(layout.clone(), WORDS),
             layout,
             kept: Kept::default(),
+            expiring: None,
             touched: Vec::new(),
             before: Vec::new(),
             encoded: EncodedRows::new(),
             hashes: Vec::new(),
             groups: Vec::new(),
         }))
+    }
+
+    /// Drops the partitions that `horizon` has passed. Its column must be one of the partition columns: else nothing is dropped.
+    pub fn with_horizon(mut self, horizon: Option<Horizon>) -> Self {
+        let Some(horizon) = horizon else { return self };
+        let position = self.columns.partition.iter().position(|&column| column == horizon.column());
+        self.expiring = position.map(|position| Expiring::new(horizon, position, &self.layout.types()[position]));
+        self
+    }
+
+    /// Notes the partitions that the open epoch has begun, and drops those that no later row can change.
+    fn expire(&mut self) {
+        let Some(expiring) = &mut self.expiring else { return };
+        let mut start = 0;
+        let ends = self.touched.iter().map(|&(group, end)| (group, std::mem::replace(&mut start, end), end));
+        let fresh: Vec<u32> = ends.filter(|(_, start, end)| start == end).map(|(group, ..)| group).collect();
+        expiring.note_groups(&self.partitions, &fresh);
+        let Some((_, due)) = expiring.due(&self.partitions) else { return };
+        for group in due {
+            self.kept.release(self.partitions.payload(group)[FIRST]);
+            self.partitions.remove(group);
+        }
     }
 
     /// The rows of `batch` that may get into view, with their partitions.
@@ -197,6 +223,12 @@ impl EpochOperator for AppendOnlyTopK {
         self.groups = groups;
     }
 
+    fn observe(&mut self, info: &EpochInfo) {
+        if let Some(expiring) = &mut self.expiring {
+            expiring.observe(info);
+        }
+    }
+
     fn close(&mut self, _epoch: u64) -> Output {
         let mut shown = Vec::new();
         let mut start = 0;
@@ -209,6 +241,7 @@ impl EpochOperator for AppendOnlyTopK {
             start = end;
         }
         let output = Output::of(self.batch(&shown), ZBatch::default());
+        self.expire();
         self.touched.clear();
         self.before.clear();
         self.kept.forget();
@@ -216,6 +249,9 @@ impl EpochOperator for AppendOnlyTopK {
     }
 
     fn contents(&self) -> Option<ZBatch> {
+        if self.expiring.is_some() {
+            return None;
+        }
         let mut shown = Vec::new();
         self.partitions.groups().for_each(|group| {
             let mut position = 0;

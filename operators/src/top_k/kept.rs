@@ -144,6 +144,11 @@ impl Kept {
         None
     }
 
+    /// Drops all rows of a list, which is of no use after that.
+    pub(super) fn release(&mut self, list: u64) {
+        self.drop_list(first_of(list));
+    }
+
     fn drop_list(&mut self, mut row: u32) {
         while row != NONE {
             self.dropped.push(row);

@@ -52,6 +52,11 @@ impl RowKey {
         None
     }
 
+    /// The place before the first row of the partition that begins with `bytes`.
+    pub(super) fn start_of(bytes: &[u8]) -> RowKey {
+        RowKey::new(bytes, bytes.len() as u32)
+    }
+
     /// Whether both rows are of one partition.
     pub(super) fn same_partition(&self, other: &RowKey) -> bool {
         other.bytes.starts_with(self.partition())
@@ -111,6 +116,20 @@ impl KeyEncoder {
         let encoded = self.row.encode(&columns);
         let prefix = |row| prefixes.as_ref().map_or(0, |prefixes| prefixes.row(row).data().len() as u32);
         (0..rows).map(|row| RowKey::new(encoded.row(row).data(), prefix(row))).collect()
+    }
+
+    /// The place of a column among those of the partition.
+    pub(super) fn partition_position(&self, column: usize) -> Option<usize> {
+        self.columns[..self.partition_columns].iter().position(|&known| known == column)
+    }
+
+    /// A column of the partition, by its place, of partitions that are known by the bytes that their rows begin with.
+    pub(super) fn partition_column<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a [u8]>,
+        position: usize,
+    ) -> Option<ArrayRef> {
+        Some(self.partition.as_ref()?.decode(partitions).swap_remove(position))
     }
 
     /// The rows of `keys` as columns in the order of the schema.

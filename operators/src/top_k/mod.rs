@@ -12,6 +12,7 @@
 //! Over an input that never retracts, a short window needs far less: [`AppendOnlyTopK`].
 
 mod append_only;
+mod expiry;
 mod kept;
 mod key;
 #[cfg(test)]
@@ -26,11 +27,12 @@ use arrow::array::{ArrayRef, Int64Array};
 use arrow::compute;
 use arrow::datatypes::SchemaRef;
 use deltic_circuit::errors::code;
-use deltic_circuit::{ErrorRows, EvalError, Node, Operator, render_values};
+use deltic_circuit::{EpochInfo, ErrorRows, EvalError, Node, Operator, render_values};
 use deltic_zset::{Error, Result, ZBatch};
 
 use crate::{EpochOperator, Output, StateSize};
 pub use append_only::AppendOnlyTopK;
+use expiry::Expiry;
 use key::{KeyEncoder, RowKey};
 use window::{Change, Rows, Shown, Window};
 
@@ -50,6 +52,8 @@ pub struct TopK {
     /// The rows of the open epoch.
     pending: Vec<Change>,
     key_bytes: usize,
+    /// The partitions by their time, if they end.
+    expiring: Option<Expiry>,
 }
 
 impl TopK {
@@ -73,6 +77,7 @@ impl TopK {
             uncut: BTreeMap::new(),
             pending: Vec::new(),
             key_bytes: 0,
+            expiring: None,
         })
     }
 
@@ -194,10 +199,17 @@ impl EpochOperator for TopK {
         self.pending.extend(keys.into_iter().enumerate().map(|(row, key)| (key, batch.weight(row))));
     }
 
+    fn observe(&mut self, info: &EpochInfo) {
+        if let Some(expiring) = &mut self.expiring {
+            expiring.observe(info);
+        }
+    }
+
     fn close(&mut self, _epoch: u64) -> Output {
         let changes = self.take_changes();
         let (mut shown, mut negative) = (Vec::new(), Vec::new());
         for changes in changes.chunk_by(|(left, _), (right, _)| left.same_partition(right)) {
+            self.note(&changes[0].0);
             let before = self.window.borders(&self.rows, &changes[0].0);
             let applied = self.apply(changes, &mut negative);
             if before.are_before(&changes[0].0) {
@@ -205,10 +217,15 @@ impl EpochOperator for TopK {
             }
             self.window.delta(&self.rows, &applied, &before, &mut shown);
         }
-        Output::of(self.batch(&shown), self.errors(&negative))
+        let output = Output::of(self.batch(&shown), self.errors(&negative));
+        self.expire();
+        output
     }
 
     fn contents(&self) -> Option<ZBatch> {
+        if self.expiring.is_some() {
+            return None;
+        }
         let mut shown = Vec::new();
         let mut next = self.rows.first_from(Bound::Unbounded);
         while let Some((first, _)) = next {
@@ -219,6 +236,12 @@ impl EpochOperator for TopK {
     }
 
     fn state_size(&self) -> StateSize {
-        StateSize { rows: self.rows.len(), bytes: self.rows.memory_bytes() + self.key_bytes + self.keys.memory_bytes() }
+        StateSize {
+            rows: self.rows.len(),
+            bytes: self.rows.memory_bytes()
+                + self.key_bytes
+                + self.keys.memory_bytes()
+                + self.expiring.as_ref().map_or(0, Expiry::memory_bytes),
+        }
     }
 }
