@@ -153,6 +153,32 @@ impl<O: EpochOperator> Law<O> {
     }
 }
 
+/// So that a law can be about an operator that is chosen at run time.
+impl EpochOperator for Box<dyn EpochOperator> {
+    fn push(&mut self, port: usize, batch: ZBatch) {
+        (**self).push(port, batch);
+    }
+
+    fn observe(&mut self, info: &EpochInfo) {
+        (**self).observe(info);
+    }
+
+    fn close(&mut self, epoch: u64) -> Output {
+        (**self).close(epoch)
+    }
+
+    fn contents(&self) -> Option<ZBatch> {
+        (**self).contents()
+    }
+
+    fn state_size(&self) -> crate::StateSize {
+        (**self).state_size()
+    }
+    fn metrics(&self) -> crate::WindowMetrics {
+        (**self).metrics()
+    }
+}
+
 fn absorb(sum: &mut HashMap<String, i64>, delta: &[ZBatch], schema: &SchemaRef, consolidated: bool) {
     let delta = ZBatch::concat(schema, delta).unwrap();
     if consolidated {

@@ -88,28 +88,6 @@ fn operator(circuit: &Circuit) -> Box<dyn EpochOperator> {
     }
 }
 
-impl EpochOperator for Box<dyn EpochOperator> {
-    fn push(&mut self, port: usize, batch: deltic_zset::ZBatch) {
-        (**self).push(port, batch);
-    }
-
-    fn observe(&mut self, info: &EpochInfo) {
-        (**self).observe(info);
-    }
-
-    fn close(&mut self, epoch: u64) -> crate::Output {
-        (**self).close(epoch)
-    }
-
-    fn contents(&self) -> Option<deltic_zset::ZBatch> {
-        (**self).contents()
-    }
-
-    fn state_size(&self) -> crate::StateSize {
-        (**self).state_size()
-    }
-}
-
 fn values() -> impl Strategy<Value = Vec<ScalarValue>> + Clone {
     let time = 0..20i64;
     (0..2i64, time, proptest::option::of(0..4i64), proptest::option::of(0..3i64), proptest::option::of("[a-c]{0,15}")).prop_map(
