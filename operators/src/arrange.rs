@@ -5,18 +5,26 @@
 //! epoch, which is cheap since versions share everything. A reader at `e` sees exactly the rows of epochs `< e` ([`Reader::before`]) or
 //! `<= e` ([`Reader::after`]).
 //!
+//! Rows that a watermark has passed are dropped once no reader can ask for an epoch in which they matter. They are
+//! counted by the span of their time; when as many are past as are not, the arrangement is built anew without them, so
+//! that each row that comes pays for at most one more copy.
+//!
 //! Contract: a reader asks in ascending epochs, from the one it was made for, and only for epochs that the index has closed, which the
 //! dataflow guarantees because the reader's input is the index's output.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::{Rc, Weak};
 
+use arrow::array::{Array, BooleanArray};
 use arrow::datatypes::SchemaRef;
+use deltic_circuit::EpochInfo;
+use deltic_circuit::time::event_times;
 use deltic_zset::{Arrangement, Version, ZBatch};
 
 use crate::exchange::coalesce;
-use crate::{EpochOperator, Output, StateSize};
+use crate::expiring::least_span;
+use crate::{EpochOperator, Horizon, Output, StateSize};
 
 /// An arrangement that one [`Index`] writes and any number of joins of the same worker read.
 #[derive(Clone)]
@@ -28,13 +36,45 @@ struct State {
     before: BTreeMap<u64, Version>,
     /// The least epoch that each reader may still ask for.
     readers: Vec<Weak<Cell<u64>>>,
+    ages: Option<Ages>,
+}
+
+/// How old the rows are, of an arrangement whose rows end.
+struct Ages {
+    column: usize,
+    span: i64,
+    /// By span: how many rows came that are not past.
+    rows: BTreeMap<i64, usize>,
+    /// How many those are together, and those without a time.
+    present: usize,
+    /// How many are past and still there.
+    past: usize,
+    /// Epochs after which nothing earlier than a time is needed, and that time.
+    horizons: VecDeque<(u64, i64)>,
 }
 
 impl SharedArrangement {
     /// An empty arrangement of rows of `schema` by the columns `key`.
     pub fn new(schema: SchemaRef, key: Vec<usize>) -> Self {
         let arrangement = Arrangement::new(schema, key);
-        SharedArrangement(Rc::new(RefCell::new(State { arrangement, before: BTreeMap::new(), readers: Vec::new() })))
+        SharedArrangement(Rc::new(RefCell::new(State { arrangement, before: BTreeMap::new(), readers: Vec::new(), ages: None })))
+    }
+
+    /// Prepares for rows that end by the time in `column`.
+    fn expect_ends(&self, column: usize) {
+        let state = &mut *self.0.borrow_mut();
+        let span = least_span(state.arrangement.schema().field(column).data_type());
+        state.ages = Some(Ages { column, span, rows: BTreeMap::new(), present: 0, past: 0, horizons: VecDeque::new() });
+    }
+
+    /// After `epoch`, rows with a time before `horizon` meet nothing any more.
+    fn expect_passed(&self, epoch: u64, horizon: i64) {
+        let state = &mut *self.0.borrow_mut();
+        let Some(ages) = &mut state.ages else { return };
+        if ages.horizons.back().is_none_or(|(_, last)| *last < horizon) {
+            ages.horizons.push_back((epoch, horizon));
+        }
+        state.drop_passed();
     }
 
     /// The columns of the rows.
@@ -59,6 +99,9 @@ impl SharedArrangement {
             state.before.entry(epoch).or_insert_with(|| state.arrangement.version());
         }
         for batch in batches {
+            if let Some(ages) = &mut state.ages {
+                ages.count(batch);
+            }
             state.arrangement.append(batch);
         }
         let fuel = state.arrangement.fuel_for(rows);
@@ -99,17 +142,97 @@ impl State {
     /// Drops the versions that every reader has passed.
     fn prune(&mut self) {
         self.readers.retain(|reader| reader.strong_count() > 0);
-        let needed_from = self.readers.iter().filter_map(|reader| Some(reader.upgrade()?.get())).min();
-        self.before = match needed_from {
+        self.before = match self.needed_from() {
             Some(epoch) => self.before.split_off(&epoch),
             None => BTreeMap::new(),
         };
+    }
+
+    /// Drops rows that all readers have passed the last epoch for.
+    fn drop_passed(&mut self) {
+        let needed_from = self.needed_from();
+        let Some(ages) = &mut self.ages else { return };
+        let mut passed = None;
+        while let Some(&(_, horizon)) =
+            ages.horizons.front().filter(|(epoch, _)| needed_from.is_none_or(|needed| *epoch < needed))
+        {
+            passed = Some(horizon);
+            ages.horizons.pop_front();
+        }
+        if let Some(before) = passed.and_then(|horizon| ages.drop_before(horizon)) {
+            self.rebuild(before);
+        }
+    }
+
+    /// The least epoch that a reader may still ask for.
+    fn needed_from(&self) -> Option<u64> {
+        self.readers.iter().filter_map(|reader| Some(reader.upgrade()?.get())).min()
+    }
+
+    /// Replaces the arrangement by one without the rows of a time before `before`. Versions keep what they have.
+    fn rebuild(&mut self, before: i64) {
+        let Some(ages) = &self.ages else { return };
+        let mut rebuilt = Arrangement::new(self.arrangement.schema().clone(), self.arrangement.key().to_vec());
+        if ages.present > 0 {
+            for batch in self.arrangement.snapshot().batches() {
+                let times = event_times(batch.column(ages.column));
+                let kept: BooleanArray =
+                    (0..batch.len()).map(|row| Some(times.is_null(row) || times.value(row) >= before)).collect();
+                let kept = batch.filter(&kept).expect("a mask of the batch's length");
+                rebuilt.append(&kept);
+                rebuilt.maintain(rebuilt.fuel_for(kept.len()));
+            }
+        }
+        self.arrangement = rebuilt;
     }
 
     /// The rows of the epochs before `epoch`.
     fn before(&self, epoch: u64) -> Version {
         let kept = self.before.range(epoch..).next();
         kept.map_or_else(|| self.arrangement.version(), |(_, version)| version.clone())
+    }
+}
+
+impl Ages {
+    fn count(&mut self, batch: &ZBatch) {
+        let times = event_times(batch.column(self.column));
+        // Rows that come together are mostly of one time.
+        let mut counted: Option<(i64, usize)> = None;
+        for row in 0..batch.len() {
+            if times.is_null(row) {
+                self.present += 1;
+                continue;
+            }
+            let span = times.value(row).div_euclid(self.span);
+            match &mut counted {
+                Some((of, rows)) if *of == span => *rows += 1,
+                _ => self.add(counted.replace((span, 1))),
+            }
+        }
+        self.add(counted);
+    }
+
+    fn add(&mut self, counted: Option<(i64, usize)>) {
+        if let Some((span, rows)) = counted {
+            *self.rows.entry(span).or_default() += rows;
+            self.present += rows;
+        }
+    }
+
+    /// The time before which rows are to be dropped, if at least half of all are past; they are not counted any more then.
+    fn drop_before(&mut self, horizon: i64) -> Option<i64> {
+        let passed = horizon.div_euclid(self.span);
+        let before = passed.checked_mul(self.span)?;
+        while let Some(first) = self.rows.first_entry().filter(|first| *first.key() < passed) {
+            let rows = first.remove();
+            self.present -= rows;
+            self.past += rows;
+        }
+        if self.past == 0 || self.past < self.present {
+            return None;
+        }
+        self.past = 0;
+        Some(before)
     }
 }
 
@@ -139,7 +262,9 @@ impl Reader {
     /// Promises not to ask for epochs before `epoch` again.
     pub fn advance_to(&self, epoch: u64) {
         self.needed_from.set(epoch);
-        self.shared.0.borrow_mut().prune();
+        let state = &mut *self.shared.0.borrow_mut();
+        state.prune();
+        state.drop_passed();
     }
 }
 
@@ -147,12 +272,22 @@ impl Reader {
 pub struct Index {
     shared: SharedArrangement,
     pending: Vec<ZBatch>,
+    horizon: Option<Horizon>,
 }
 
 impl Index {
     /// The operator that writes `shared`.
     pub fn new(shared: SharedArrangement) -> Self {
-        Index { shared, pending: Vec::new() }
+        Index { shared, pending: Vec::new(), horizon: None }
+    }
+
+    /// Drops the rows that `horizon` has passed.
+    pub fn with_horizon(mut self, horizon: Option<Horizon>) -> Self {
+        if let Some(horizon) = &horizon {
+            self.shared.expect_ends(horizon.column());
+        }
+        self.horizon = horizon;
+        self
     }
 }
 
@@ -161,9 +296,18 @@ impl EpochOperator for Index {
         self.pending.push(batch);
     }
 
+    fn observe(&mut self, info: &EpochInfo) {
+        if let Some(horizon) = &mut self.horizon {
+            horizon.observe(info);
+        }
+    }
+
     fn close(&mut self, epoch: u64) -> Output {
         let rows = coalesce(std::mem::take(&mut self.pending));
         self.shared.apply(epoch, &rows);
+        if let Some(horizon) = self.horizon.as_ref().and_then(Horizon::least) {
+            self.shared.expect_passed(epoch, horizon);
+        }
         Output { rows, errors: Vec::new() }
     }
 

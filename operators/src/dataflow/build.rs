@@ -54,10 +54,11 @@ impl Site<'_> {
             }
             Operator::Union => Box::new(Union::new(schema)),
             Operator::Negate => Box::new(Negate::new()),
-            Operator::Index { .. } => Box::new(Index::new(self.arrangement(self.node))),
+            Operator::Index { .. } => Box::new(Index::new(self.arrangement(self.node)).with_horizon(self.horizon())),
             Operator::Join { .. } => {
                 let [left, right] = [0, 1].map(|port| self.arrangement(node.inputs[port].0).reader(self.since));
-                Box::new(Join::try_new(node, left, right)?)
+                let horizons = [0, 1].map(|port| self.horizon_of(node.inputs[port]));
+                Box::new(Join::try_new(node, left, right)?.with_horizons(horizons))
             }
             Operator::Distinct => Box::new(Distinct::try_new(schema)?.with_horizon(self.horizon())),
             Operator::Aggregate { group, aggregates } => {
@@ -79,7 +80,11 @@ impl Site<'_> {
 
     /// When the state of the node's only input ends.
     fn horizon(&self) -> Option<Horizon> {
-        retention(self.circuit, NodeId(self.node)).first().and_then(Horizon::of)
+        self.horizon_of(NodeId(self.node))
+    }
+
+    fn horizon_of(&self, node: NodeId) -> Option<Horizon> {
+        retention(self.circuit, node).first().and_then(Horizon::of)
     }
 
     fn arrangement(&self, node: usize) -> SharedArrangement {
@@ -99,6 +104,10 @@ pub(super) fn cadence(circuit: &Circuit, node: usize) -> Cadence {
 
 /// Whether the operator drops state as watermarks pass.
 fn state_ends(circuit: &Circuit, node: usize) -> bool {
+    if let Operator::Join { .. } = &circuit.nodes[node].operator {
+        // What it knows of rows without a match ends with its indexes, and those must hear how far it is.
+        return circuit.nodes[node].inputs.iter().any(|input| state_ends(circuit, input.0));
+    }
     retention(circuit, NodeId(node)).iter().any(|retention| matches!(retention, Retention::While { .. }))
 }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use deltic_circuit::JoinKey;
+use deltic_circuit::time::event_times;
 use deltic_zset::hash::hash_columns;
 use deltic_zset::{EncodedRows, GroupTable, Result, RowLayout, ZBatch};
 
 use super::Side;
 use super::row_counts::{load, store};
-use crate::StateSize;
+use crate::expiring::Expiring;
+use crate::{Horizon, StateSize};
 
 /// Words of a group: its weight (two), and whether the open epoch has touched it.
 const WORDS: usize = 3;
@@ -25,6 +27,9 @@ pub(super) struct KeyCounts {
     /// Key columns of the other side.
     other_key: Vec<usize>,
     null_safe: Vec<bool>,
+    /// The keys by their time, if they end; its place among the key columns.
+    pub(super) expiring: Option<Expiring>,
+    time: usize,
 }
 
 /// The keys whose rows of the preserved side have found a match in an epoch, or lost the last one.
@@ -57,7 +62,21 @@ impl KeyCounts {
         let fields: Vec<Field> = types.iter().map(|data_type| Field::new("key", data_type.clone(), true)).collect();
         let null_safe = keys.iter().map(|key| key.null_safe).collect();
         let table = GroupTable::new(RowLayout::try_new(&types)?, WORDS);
-        Ok(KeyCounts { table, schema: Arc::new(Schema::new(fields)), key, other_key, null_safe })
+        Ok(KeyCounts { table, schema: Arc::new(Schema::new(fields)), key, other_key, null_safe, expiring: None, time: 0 })
+    }
+
+    /// Drops the keys that `horizon`, of a key column of the preserved side, has passed.
+    pub(super) fn expect_ends(&mut self, horizon: Horizon) {
+        let Some(time) = self.key.iter().position(|&column| column == horizon.column()) else { return };
+        self.time = time;
+        self.expiring = Some(Expiring::new(horizon, time, self.schema.field(time).data_type()));
+    }
+
+    /// Drops the keys that no later row can have.
+    pub(super) fn expire(&mut self) {
+        if let Some((_, keys)) = self.expiring.as_mut().and_then(|expiring| expiring.due(&self.table)) {
+            keys.into_iter().for_each(|key| self.table.remove(key));
+        }
     }
 
     /// Counts the delta of the other side.
@@ -68,6 +87,7 @@ impl KeyCounts {
             let keys: Vec<ArrayRef> = self.other_key.iter().map(|&column| delta.column(column).clone()).collect();
             let matchable = self.matchable(&keys, delta.len());
             probe.encode(&keys, delta.len(), self.table.layout());
+            let mut expiring = self.expiring.as_mut().map(|expiring| (event_times(&keys[self.time]), expiring));
             let Probe { keys, hashes, groups } = &mut probe;
             self.table.upsert(keys, hashes, groups);
             for (row, &group) in groups.iter().enumerate() {
@@ -76,6 +96,12 @@ impl KeyCounts {
                 if words[TOUCHED] == 0 {
                     words[TOUCHED] = 1;
                     touched.push((group, weight));
+                    if let Some((times, expiring)) = &mut expiring
+                        && weight == 0
+                        && times.is_valid(row)
+                    {
+                        expiring.note(times.value(row), group);
+                    }
                 }
                 // A NULL key matches nothing: it gets a group, for the length of the epoch, and no weight.
                 if matchable.as_ref().is_none_or(|matchable| matchable.value(row)) {
@@ -132,7 +158,10 @@ impl KeyCounts {
     }
 
     pub(super) fn state_size(&self) -> StateSize {
-        StateSize { rows: self.table.len(), bytes: self.table.memory_bytes() }
+        StateSize {
+            rows: self.table.len(),
+            bytes: self.table.memory_bytes() + self.expiring.as_ref().map_or(0, Expiring::memory_bytes),
+        }
     }
 }
 

@@ -21,12 +21,13 @@ mod row_counts;
 mod tests;
 
 use arrow::datatypes::SchemaRef;
-use deltic_circuit::{JoinKind, Node, Operator, operator_label};
+use deltic_circuit::{EpochInfo, JoinKind, Node, Operator, operator_label};
 use deltic_zset::{Error, Result, ZBatch};
 
 use crate::arrange::Reader;
 use crate::exchange::coalesce;
-use crate::{EpochOperator, Output, StateSize};
+use crate::expiring::Expiring;
+use crate::{EpochOperator, Horizon, Output, StateSize};
 pub(crate) use emission::Emission;
 use key_counts::KeyCounts;
 pub(crate) use pairing::{Pairing, Pairs};
@@ -107,6 +108,30 @@ impl Join {
             schema: node.schema.clone(),
             label: operator_label(&node.operator),
         })
+    }
+
+    /// Drops what is known of rows without a match that the horizon of their side, left then right, has passed.
+    pub fn with_horizons(mut self, horizons: [Option<Horizon>; 2]) -> Self {
+        match &mut self.unmatched {
+            Unmatched::ByKey(counts) => {
+                for (counts, horizon) in counts.iter_mut().zip(horizons) {
+                    _ = counts.as_mut().zip(horizon).map(|(counts, horizon)| counts.expect_ends(horizon));
+                }
+            }
+            Unmatched::ByRow(counts) => {
+                for (counts, horizon) in counts.iter_mut().zip(horizons) {
+                    _ = counts.as_mut().zip(horizon).map(|(counts, horizon)| counts.expect_ends(horizon));
+                }
+            }
+        }
+        self
+    }
+
+    fn expire(&mut self) {
+        match &mut self.unmatched {
+            Unmatched::ByKey(counts) => counts.iter_mut().flatten().for_each(KeyCounts::expire),
+            Unmatched::ByRow(counts) => counts.iter_mut().flatten().for_each(RowCounts::expire),
+        }
     }
 
     /// The side whose delta meets the other side as it is after the epoch.
@@ -243,6 +268,18 @@ impl EpochOperator for Join {
         self.pending[port].push(batch);
     }
 
+    fn observe(&mut self, info: &EpochInfo) {
+        let observe = |expiring: &mut Option<Expiring>| {
+            if let Some(expiring) = expiring {
+                expiring.observe(info);
+            }
+        };
+        match &mut self.unmatched {
+            Unmatched::ByKey(counts) => counts.iter_mut().flatten().for_each(|counts| observe(&mut counts.expiring)),
+            Unmatched::ByRow(counts) => counts.iter_mut().flatten().for_each(|counts| observe(&mut counts.expiring)),
+        }
+    }
+
     fn close(&mut self, epoch: u64) -> Output {
         let deltas = std::mem::take(&mut self.pending).map(coalesce);
         let (schema, widths) = (self.schema.clone(), self.pairing.widths());
@@ -250,6 +287,7 @@ impl EpochOperator for Join {
         if deltas.iter().any(|delta| !delta.is_empty()) {
             self.emit(epoch, &deltas, &mut emission);
         }
+        self.expire();
         self.first = false;
         for reader in &self.readers {
             reader.advance_to(epoch + 1);

@@ -5,13 +5,15 @@
 //! the change of the count; its own weight is known, so the division is exact, also when the index has the row in
 //! several entries that partly cancel.
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, SchemaRef};
+use deltic_circuit::time::event_times;
 use deltic_zset::{GroupTable, Result, RowLayout, ZBatch};
 
 use super::key_counts::Probe;
 use super::pairing::Pairs;
-use crate::StateSize;
+use crate::expiring::Expiring;
+use crate::{Horizon, StateSize};
 
 /// Words of a row: its weight (two), its matches (two), and its place in the open epoch's list plus one, or zero.
 const WORDS: usize = 5;
@@ -32,27 +34,47 @@ pub(super) fn store(words: &mut [u64], value: i128) {
 /// Weight and matches of every row of one side.
 pub(super) struct RowCounts {
     table: GroupTable,
+    /// The rows by their time, if they end.
+    pub(super) expiring: Option<Expiring>,
 }
 
 impl RowCounts {
     pub(super) fn try_new(schema: &SchemaRef) -> Result<Self> {
         let types: Vec<DataType> = schema.fields().iter().map(|field| field.data_type().clone()).collect();
-        Ok(RowCounts { table: GroupTable::new(RowLayout::try_new(&types)?, WORDS) })
+        Ok(RowCounts { table: GroupTable::new(RowLayout::try_new(&types)?, WORDS), expiring: None })
+    }
+
+    /// Drops the rows that `horizon` has passed.
+    pub(super) fn expect_ends(&mut self, horizon: Horizon) {
+        let column = horizon.column();
+        let data_type = self.table.layout().types()[column].clone();
+        self.expiring = Some(Expiring::new(horizon, column, &data_type));
+    }
+
+    /// Drops the rows that no later row can meet.
+    pub(super) fn expire(&mut self) {
+        if let Some((_, rows)) = self.expiring.as_mut().and_then(|expiring| expiring.due(&self.table)) {
+            rows.into_iter().for_each(|row| self.table.remove(row));
+        }
     }
 
     /// Starts the changes of an epoch.
     pub(super) fn change(&mut self) -> Change<'_> {
-        Change { table: &mut self.table, touched: Vec::new(), probe: Probe::default() }
+        Change { table: &mut self.table, expiring: self.expiring.as_mut(), touched: Vec::new(), probe: Probe::default() }
     }
 
     pub(super) fn state_size(&self) -> StateSize {
-        StateSize { rows: self.table.len(), bytes: self.table.memory_bytes() }
+        StateSize {
+            rows: self.table.len(),
+            bytes: self.table.memory_bytes() + self.expiring.as_ref().map_or(0, Expiring::memory_bytes),
+        }
     }
 }
 
 /// The changes of an epoch. First the matches with the other side's delta, then the rows of this side's.
 pub(super) struct Change<'a> {
     table: &'a mut GroupTable,
+    expiring: Option<&'a mut Expiring>,
     touched: Vec<Touched>,
     probe: Probe,
 }
@@ -93,13 +115,20 @@ impl Change<'_> {
 
     /// Rows of this side's delta, with the matches that each has after the epoch.
     pub(super) fn add_rows(&mut self, delta: &ZBatch, matches: &[i128]) {
+        let times = self.expiring.as_ref().map(|expiring| event_times(delta.column(expiring.column())));
         self.probe.encode(delta.columns(), delta.len(), self.table.layout());
         self.table.upsert(&self.probe.keys, &self.probe.hashes, &mut self.probe.groups);
         for (row, group) in std::mem::take(&mut self.probe.groups).into_iter().enumerate() {
             self.touch(group).counted = Some(matches[row]);
             let words = self.table.payload_mut(group);
-            let weight = load(words) + i128::from(delta.weight(row));
-            store(words, weight);
+            let before = load(words);
+            store(words, before + i128::from(delta.weight(row)));
+            if let (Some(times), Some(expiring)) = (&times, &mut self.expiring)
+                && before == 0
+                && times.is_valid(row)
+            {
+                expiring.note(times.value(row), group);
+            }
         }
     }
 

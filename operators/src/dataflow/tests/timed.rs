@@ -12,8 +12,8 @@ use std::time::Duration;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion_common::ScalarValue;
 use deltic_circuit::{
-    AggregateCall, AggregateFunction, AsOfComparison, Circuit, CircuitBuilder, EmitPolicy, EpochInfo, IntervalJoinKind, JoinKey,
-    JoinKind, NodeId, TimeMatch, Window, error_schema, interpreter,
+    AggregateCall, AggregateFunction, AsOfComparison, BinaryOp, Circuit, CircuitBuilder, EmitPolicy, EpochInfo, Expr,
+    IntervalJoinKind, JoinKey, JoinKind, NodeId, TimeMatch, Window, error_schema, interpreter,
 };
 use deltic_zset::ZBatch;
 use proptest::prelude::*;
@@ -26,6 +26,9 @@ use crate::testing::{Row, batch, history, rows_of, schema};
 /// A key, a time, and a time that may be NULL.
 const TYPES: [DataType; 3] =
     [DataType::Int64, DataType::Timestamp(TimeUnit::Microsecond, None), DataType::Timestamp(TimeUnit::Microsecond, None)];
+
+/// A tenth of a second: no state is dropped for less.
+const UNIT: i64 = 100_000;
 
 /// The rows of each source in an epoch, and what it knows.
 type Epoch = (Vec<Vec<Row>>, EpochInfo);
@@ -118,6 +121,10 @@ enum Query {
     CountPresent,
     /// Rows of both beside one another, by key and distance.
     Interval(IntervalJoinKind),
+    /// Rows of both by key and time.
+    Join(JoinKind, bool),
+    /// Each row once.
+    Distinct,
     /// Rows of the first beside the nearest of the second, by key.
     AsOf(AsOfComparison),
 }
@@ -134,7 +141,18 @@ fn count() -> Vec<(String, AggregateCall)> {
     vec![("n".to_owned(), AggregateCall { function, argument: None, distinct: false, filter: None, data_type: DataType::Int64 })]
 }
 
+/// The same times in tenths of seconds.
+fn in_units(info: EpochInfo) -> EpochInfo {
+    let watermarks = info.watermarks.into_iter().map(|(source, watermark)| (source, watermark * UNIT)).collect();
+    EpochInfo { now: info.now * UNIT, watermarks, idle: info.idle }
+}
+
 impl Query {
+    /// Whether all of its state does.
+    fn ends(self) -> bool {
+        !matches!(self, Query::CountPresent | Query::AsOf(_))
+    }
+
     fn circuit(self, inputs: &[(SchemaRef, Timed)]) -> Circuit {
         let mut builder = CircuitBuilder::new();
         let sources = sources(&mut builder, inputs);
@@ -160,7 +178,18 @@ impl Query {
                 let present = builder.temporal_filter(sources[0], Some(1), Some(2)).unwrap();
                 builder.aggregate(present, vec![0], count()).unwrap()
             }
-            Query::Interval(kind) => builder.interval_join([sources[0], sources[1]], kind, by_key(), (-2, 3), None).unwrap(),
+            Query::Interval(kind) => {
+                builder.interval_join([sources[0], sources[1]], kind, by_key(), (-2 * UNIT, 3 * UNIT), None).unwrap()
+            }
+            Query::Join(kind, with_residual) => {
+                let residual = with_residual.then(|| {
+                    let until = |column| Expr::column(column, TYPES[2].clone());
+                    Expr::binary(BinaryOp::Less, until(2), until(5))
+                });
+                let keys = [0, 1].map(|column| JoinKey { left: column, right: column, null_safe: false });
+                builder.join(sources[0], sources[1], kind, keys.to_vec(), residual).unwrap()
+            }
+            Query::Distinct => builder.distinct(sources[0]).unwrap(),
             Query::AsOf(comparison) => {
                 builder.as_of_join([sources[0], sources[1]], JoinKind::Left, by_key(), comparison).unwrap()
             }
@@ -174,9 +203,9 @@ fn by_key() -> TimeMatch {
 
 fn query() -> impl Strategy<Value = Query> {
     let window = prop_oneof![
-        Just(Window::Tumble { size: 4, offset: 1 }),
-        Just(Window::Hop { slide: 2, size: 5, offset: 0 }),
-        Just(Window::Cumulate { step: 2, size: 6, offset: 0 })
+        Just(Window::Tumble { size: 4 * UNIT, offset: UNIT }),
+        Just(Window::Hop { slide: 2 * UNIT, size: 5 * UNIT, offset: 0 }),
+        Just(Window::Cumulate { step: 2 * UNIT, size: 6 * UNIT, offset: 0 })
     ];
     let emit = prop_oneof![Just(Emit::Changes), Just(Emit::OnWindowClose), Just(Emit::Final)];
     let kind = prop_oneof![
@@ -185,18 +214,21 @@ fn query() -> impl Strategy<Value = Query> {
         Just(IntervalJoinKind::Full),
         Just(IntervalJoinKind::Semi)
     ];
+    let join = prop_oneof![Just(JoinKind::Inner), Just(JoinKind::Left), Just(JoinKind::Full)];
     let comparison = prop_oneof![Just(AsOfComparison::Greater), Just(AsOfComparison::LessOrEqual)];
     prop_oneof![
         4 => (window, emit).prop_map(|(window, emit)| Query::Windows(window, emit)),
         1 => Just(Query::Present),
         1 => Just(Query::CountPresent),
         2 => kind.prop_map(Query::Interval),
+        3 => (join, any::<bool>()).prop_map(|(kind, residual)| Query::Join(kind, residual)),
+        1 => Just(Query::Distinct),
         2 => comparison.prop_map(Query::AsOf)
     ]
 }
 
 fn values() -> impl Strategy<Value = Vec<ScalarValue>> + Clone {
-    let time = |time: Option<i64>| ScalarValue::TimestampMicrosecond(time, None);
+    let time = |time: Option<i64>| ScalarValue::TimestampMicrosecond(time.map(|time| time * UNIT), None);
     (0..3i64, proptest::option::weighted(0.95, -2..20i64), proptest::option::weighted(0.8, 0..20i64))
         .prop_map(move |(key, at, until)| vec![ScalarValue::Int64(Some(key)), time(at), time(until)])
 }
@@ -230,7 +262,8 @@ proptest! {
         left in history(values()), right in history(values()),
         workers in prop_oneof![Just(1usize), Just(3)], in_flight in 1usize..4
     ) {
-        let timed = lateness.map(|lateness| Timed { time: 1, lateness });
+        let timed = lateness.map(|lateness| Timed { time: 1, lateness: lateness.map(|late| late * UNIT) });
+        let infos: Vec<EpochInfo> = infos.into_iter().map(in_units).collect();
         let mut epochs: Vec<Epoch> = play_timed(&[left, right], &infos, &timed)
             .into_iter()
             .map(|sources| sources.into_iter().map(|batches| batches.concat()).collect())
@@ -238,7 +271,13 @@ proptest! {
             .collect();
         epochs.push((vec![vec![], vec![]], end_of_time()));
         let circuit = query.circuit(&timed.map(|timed| (schema(&TYPES), timed)));
-        let (heard, _state) = run(&circuit, workers, in_flight, &epochs);
+        let (heard, state) = run(&circuit, workers, in_flight, &epochs);
         judge(&circuit, &epochs, &heard);
+        // A row without a time has no end, nor has a right row that later left rows would meet.
+        let timeless = |(rows, _): &Epoch| rows.iter().flatten().any(|(values, _)| values[1].is_null());
+        if timed.iter().all(|timed| timed.lateness.is_some()) && !epochs.iter().any(timeless) && query.ends() {
+            let left: Vec<_> = state.iter().filter(|operator| operator.size.rows > 0).collect();
+            prop_assert!(left.is_empty(), "{:?} are left", left);
+        }
     }
 }
