@@ -43,8 +43,8 @@ pub struct RelationStats {
     pub idle: bool,
     /// Rows that a source with event time did not accept.
     pub late: LateCounters,
-    /// What has happened to the windows of a view, over all workers. Rows that its sources refused since it was created are
-    /// `data_dropped_after_grace`.
+    /// What has happened to the windows of a view, over all workers. Rows that its sources refused as too late since it was created
+    /// are `data_dropped_after_grace`.
     pub windows: WindowMetrics,
     /// The operators of a view, over all workers.
     pub operators: Vec<OperatorStats>,

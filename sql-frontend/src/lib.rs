@@ -24,7 +24,7 @@ pub use error::{Code, Position, SqlError};
 pub use event_time::{EventTimeDefinition, LatePolicy, OverflowPolicy, WatermarkStrategy};
 pub use parser::parse;
 pub use plan::{
-    ClockStep, PlannedQuery, plan_advance_clock, plan_advance_watermark, plan_delete, plan_insert, plan_query, plan_update,
+    ClockStep, Now, PlannedQuery, plan_advance_clock, plan_advance_watermark, plan_delete, plan_insert, plan_query, plan_update,
 };
 pub use statement::{
     AdvanceClock, AdvanceWatermark, Copy, CopyDirection, CopyFormat, CopySource, CreateTable, CreateView, Delete, Drop,

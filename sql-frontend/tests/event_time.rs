@@ -155,9 +155,9 @@ fn a_source_has_a_relation_of_its_late_rows() {
     // It is changed by its source only, and goes with it.
     for sql in ["INSERT INTO s$late VALUES (1)", "UPDATE s$late SET k = 1", "DELETE FROM s$late"] {
         let error = match parse(sql).unwrap().remove(0).statement {
-            Statement::Insert(insert) => plan_insert(&catalog, &insert).unwrap_err(),
-            Statement::Update(update) => plan_update(&catalog, &update).unwrap_err(),
-            Statement::Delete(delete) => plan_delete(&catalog, &delete).unwrap_err(),
+            Statement::Insert(insert) => plan_insert(&catalog, &insert, &|| 0).unwrap_err(),
+            Statement::Update(update) => plan_update(&catalog, &update, &|| 0).unwrap_err(),
+            Statement::Delete(delete) => plan_delete(&catalog, &delete, &|| 0).unwrap_err(),
             _ => panic!(),
         };
         assert_eq!(error.code, "DT1013", "{error}");

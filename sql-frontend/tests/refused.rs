@@ -70,9 +70,8 @@ fn what_is_not_supported_is_refused_by_name() {
 fn impure_functions_are_refused_by_name() {
     let catalog = catalog();
     for (marked, part) in [
-        ("SELECT a FROM t WHERE ts > ^now()", "now"),
         ("SELECT a, ^random() AS r FROM t", "random"),
-        ("SELECT ^current_date FROM t", "current_date"),
+        ("SELECT ^current_time FROM t", "current_time"),
         ("SELECT ^uuid() FROM t", "uuid"),
     ] {
         let error = plan_error(&catalog, marked);

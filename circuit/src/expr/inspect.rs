@@ -39,7 +39,8 @@ impl Expr {
         }
     }
 
-    fn children_mut(&mut self) -> Vec<&mut Expr> {
+    /// The direct operands, in order, to be replaced. Their types must stay what they are.
+    pub fn children_mut(&mut self) -> Vec<&mut Expr> {
         match self {
             Expr::Column { .. } | Expr::Literal(_) => vec![],
             Expr::Binary { left, right, .. } => vec![left, right],

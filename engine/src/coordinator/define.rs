@@ -50,7 +50,7 @@ impl Coordinator {
             Command::Install(Box::new(Installation { view, circuit, since, info, rows, errors }))
         });
         self.keeper.create(name.clone(), schema.clone(), key_of(&circuit, &schema))?;
-        let refused_before = self.timeline.refused(&circuit);
+        let refused_before = self.timeline.refused_as_late(&circuit);
         self.relations.insert(name.clone(), Relation::view(name, circuit, schema, refused_before));
         for _ in 0..self.workers.count() {
             for (view, part) in self.expect_epoch(since)? {

@@ -189,10 +189,10 @@ impl Coordinator {
         Ok(views)
     }
 
-    /// How many rows the sources that `relation`, a view, depends on have refused since it was created.
+    /// How many rows the sources that `relation`, a view, depends on have refused as too late since it was created.
     fn refused_since(&self, relation: &Relation) -> u64 {
         let Kind::View(view) = &relation.kind else { return 0 };
-        self.timeline.refused(&view.circuit).saturating_sub(view.refused_before)
+        self.timeline.refused_as_late(&view.circuit).saturating_sub(view.refused_before)
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Table {
 pub(super) struct View {
     pub(super) circuit: CircuitRef,
     pub(super) schema: SchemaRef,
-    /// How many rows its sources had refused when it was created.
+    /// How many rows its sources had refused as too late when it was created.
     pub(super) refused_before: u64,
 }
 

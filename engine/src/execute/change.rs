@@ -23,7 +23,7 @@ const ATTEMPTS: usize = 100;
 
 pub(crate) fn insert(session: &mut Session, insert: &Insert) -> Result<Outcome> {
     change(session, "INSERT", &insert.table, |session, names, source, transaction| {
-        let circuit = plan_insert(&names.catalog, insert)?;
+        let circuit = plan_insert(&names.catalog, insert, &|| session.database.now())?;
         let rows = evaluate_in(session, &circuit, transaction)?.with_schema(source.schema.clone());
         shape::check(source, &rows)?;
         let count = copies(&rows);
@@ -34,7 +34,7 @@ pub(crate) fn insert(session: &mut Session, insert: &Insert) -> Result<Outcome> 
 
 pub(crate) fn update(session: &mut Session, update: &Update) -> Result<Outcome> {
     change(session, "UPDATE", &update.table, |session, names, source, transaction| {
-        let circuit = plan_update(&names.catalog, update)?;
+        let circuit = plan_update(&names.catalog, update, &|| session.database.now())?;
         let rows = evaluate_in(session, &circuit, transaction)?;
         let width = source.schema.fields().len();
         let half = |from: usize| rows.project(&(from..from + width).collect::<Vec<_>>(), source.schema.clone());
@@ -47,7 +47,7 @@ pub(crate) fn update(session: &mut Session, update: &Update) -> Result<Outcome> 
 
 pub(crate) fn delete(session: &mut Session, delete: &Delete) -> Result<Outcome> {
     change(session, "DELETE", &delete.table, |session, names, source, transaction| {
-        let circuit = plan_delete(&names.catalog, delete)?;
+        let circuit = plan_delete(&names.catalog, delete, &|| session.database.now())?;
         let rows = evaluate_in(session, &circuit, transaction)?.with_schema(source.schema.clone());
         transaction.change(source.clone(), rows.negate()?)?;
         Ok(copies(&rows))

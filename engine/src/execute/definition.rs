@@ -64,7 +64,6 @@ fn apply(database: &Database, mut names: Names, old: Option<&Relation>, new: Opt
         Some((new, RelationKind::MaterializedView)) => {
             let circuit = new.circuit.clone();
             let circuit = circuit.ok_or_else(|| Error::internal(format!("the view '{}' has no circuit", new.name)))?;
-            super::runnable::check(&circuit)?;
             deltic_circuit::validate(&circuit).map_err(|problem| Error::internal(problem.to_string()))?;
             if circuit.reads_clock() {
                 // Its first contents are those of now, not of the last commit.

@@ -7,7 +7,6 @@ mod copy;
 mod definition;
 mod presentation;
 mod query;
-mod runnable;
 mod show;
 
 pub(crate) use advance::{advance_clock, advance_watermark};

@@ -77,6 +77,7 @@ fn views(catalog: &Catalog) -> Result<Rows> {
 
 fn stats(catalog: &Catalog, stats: &Stats) -> Result<Rows> {
     let watermark = |stats: &RelationStats| Some(show_time(catalog.relation(&stats.name)?, stats.watermark?));
+    let idle = |stats: &RelationStats| catalog.relation(&stats.name)?.event_time.as_ref().map(|_| yes_no(stats.idle));
     let numbers = |number: fn(&RelationStats) -> u64| integers(stats.relations.iter().map(number));
     rows(vec![
         ("name", strings(stats.relations.iter().map(|relation| relation.name.clone()))),
@@ -91,6 +92,7 @@ fn stats(catalog: &Catalog, stats: &Stats) -> Result<Rows> {
         ("blocked", numbers(|relation| relation.ingest.blocked)),
         ("dropped", numbers(|relation| relation.ingest.dropped_rows)),
         ("watermark", optional(stats.relations.iter().map(watermark))),
+        ("idle", optional(stats.relations.iter().map(idle))),
         ("late", numbers(|relation| relation.late.late)),
         ("null_time", numbers(|relation| relation.late.null_time)),
         ("future", numbers(|relation| relation.late.future)),
@@ -120,7 +122,6 @@ pub(crate) fn describe(database: &Database, name: &Name) -> Result<Rows> {
     let relation = names.catalog.resolve(name)?;
     let key = relation.primary_key.clone().unwrap_or_default();
     let fields = relation.schema.fields();
-    let yes_no = |yes: bool| if yes { "YES" } else { "NO" }.to_owned();
     let default = |column: usize| relation.defaults.get(column)?.as_ref().map(ToString::to_string);
     rows(vec![
         ("column", strings(fields.iter().map(|field| field.name().clone()))),
@@ -129,6 +130,10 @@ pub(crate) fn describe(database: &Database, name: &Name) -> Result<Rows> {
         ("key", strings((0..fields.len()).map(|column| if key.contains(&column) { "PRIMARY KEY" } else { "" }.to_owned()))),
         ("default", optional((0..fields.len()).map(default))),
     ])
+}
+
+fn yes_no(yes: bool) -> String {
+    if yes { "YES" } else { "NO" }.to_owned()
 }
 
 fn column_type(relation: &Relation, column: usize) -> String {
@@ -175,14 +180,16 @@ pub(crate) fn explain(database: &Database, explain: &Explain) -> Result<Rows> {
     let names = database.names();
     let (circuit, plan) = match &explain.target {
         ExplainTarget::Query(query) => {
-            let planned = plan_query(&names.catalog, query)?;
+            let planned = plan_query(&names.catalog, query, &|| database.now())?;
             (Arc::new(planned.circuit), planned.logical_plan)
         }
         ExplainTarget::View(name) => {
             let relation = names.catalog.resolve(name)?;
             match (&relation.circuit, &relation.query) {
                 (Some(circuit), _) => (circuit.clone(), relation.logical_plan.clone()),
-                (None, Some(query)) => (Arc::new(plan_query(&names.catalog, query)?.circuit), relation.logical_plan.clone()),
+                (None, Some(query)) => {
+                    (Arc::new(plan_query(&names.catalog, query, &|| database.now())?.circuit), relation.logical_plan.clone())
+                }
                 (None, None) => {
                     let message = format!("'{}' is not a view, so there is nothing to explain", relation.name);
                     return Err(Error::new(code::RELATION, message));

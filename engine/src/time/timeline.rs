@@ -175,10 +175,10 @@ impl Timeline {
         }
     }
 
-    /// How many rows the sources that `circuit` depends on have refused so far.
-    pub(crate) fn refused(&self, circuit: &Circuit) -> u64 {
+    /// How many rows the sources that `circuit` depends on have refused so far, because they were too late.
+    pub(crate) fn refused_as_late(&self, circuit: &Circuit) -> u64 {
         let sources = &circuit.node(circuit.output).properties.time_sources;
-        sources.iter().filter_map(|source| self.source(&source.relation)).map(|time| time.counters.total()).sum()
+        sources.iter().filter_map(|source| self.source(&source.relation)).map(|time| time.counters.late).sum()
     }
 
     /// Whether views hear of time that passes without commits, so that an epoch must come now and then.

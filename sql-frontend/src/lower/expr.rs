@@ -4,7 +4,7 @@
 //! difference disappears here. Constants are folded with the circuit's own evaluator, so that a folded expression means exactly what it
 //! would mean on a row; one that fails is left for the rows to fail on.
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::{Case, Cast, InList, Like};
 use datafusion_expr::{BinaryExpr, Expr as PlanExpr, ExprSchemable, Operator};
@@ -16,6 +16,7 @@ use super::function::lower_function;
 use super::narrow::{narrowed, narrowed_list};
 use crate::SqlError;
 use crate::error::Code;
+use crate::plan::NOW_NAME;
 
 /// The type that a column of the plan has in a circuit. A column that is always NULL is text.
 pub(super) fn column_type(data_type: &DataType) -> Lower<DataType> {
@@ -100,6 +101,13 @@ impl Scope<'_> {
         }
         let data_type = column_type(cast.field.data_type())?;
         let input = self.lower(&cast.expr)?;
+        // Durations are kept in microseconds, but counted in the unit that the analyzer chose.
+        if let DataType::Duration(unit) = cast.field.data_type()
+            && unit != &TimeUnit::Microsecond
+            && !matches!(input.data_type(), DataType::Duration(_) | DataType::Interval(_))
+        {
+            return Err(unsupported(&format!("a cast of {} to {}", input.data_type(), cast.field.data_type())));
+        }
         if is_untyped_null(&input) { typed_null(&data_type) } else { Ok(input.cast(data_type)) }
     }
 
@@ -116,9 +124,16 @@ impl Scope<'_> {
         if matches!(op, BinaryOp::And | BinaryOp::Or) {
             return Ok(Expr::binary_typed(op, self.boolean(&binary.left)?, self.boolean(&binary.right)?, DataType::Boolean));
         }
-        let (left, right) = (self.lower(&binary.left)?, self.lower(&binary.right)?);
+        let operands = (added_days(&binary.left).unwrap_or(&binary.left), added_days(&binary.right).unwrap_or(&binary.right));
+        let (mut left, mut right) = (self.lower(operands.0)?, self.lower(operands.1)?);
         if op.is_comparison() {
             return compare(op, left, right);
+        }
+        if matches!((left.data_type(), right.data_type()), (DataType::Timestamp(_, left), DataType::Timestamp(_, right)) if left != right)
+        {
+            // A time without zone is one in UTC.
+            let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+            (left, right) = (left.cast(utc.clone()), right.cast(utc));
         }
         let wanted = self.type_of(expr)?;
         if is_untyped_null(&left) || is_untyped_null(&right) {
@@ -179,6 +194,17 @@ impl Scope<'_> {
     }
 }
 
+/// The number of days that `expr` is, if it is what the analyzer makes of an integer that is added to a date: so many seconds as an
+/// interval.
+fn added_days(expr: &PlanExpr) -> Option<&PlanExpr> {
+    let PlanExpr::Cast(interval) = expr else { return None };
+    let PlanExpr::Cast(seconds) = interval.expr.as_ref() else { return None };
+    let PlanExpr::BinaryExpr(BinaryExpr { left, op: Operator::Multiply, right }) = seconds.expr.as_ref() else { return None };
+    let is_day = matches!(right.as_ref(), PlanExpr::Literal(ScalarValue::Int64(Some(86_400)), _));
+    let is_seconds = seconds.field.data_type() == &DataType::Duration(TimeUnit::Second);
+    (is_day && is_seconds && matches!(interval.field.data_type(), DataType::Interval(_))).then_some(left)
+}
+
 /// `left op right` for operands of one type; an untyped NULL takes that of the other side.
 fn compare(op: BinaryOp, left: Expr, right: Expr) -> Lower<Expr> {
     let (left, right) = match (is_untyped_null(&left), is_untyped_null(&right)) {
@@ -216,7 +242,7 @@ fn balanced(mut exprs: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -> Option<Expr> 
 /// The constant that `expr` is, if its operands are constants and it does not fail.
 pub(crate) fn fold(expr: Expr) -> Expr {
     let children = expr.children();
-    let is_leaf = children.is_empty() && !matches!(expr, Expr::Function { .. });
+    let is_leaf = children.is_empty() && !matches!(&expr, Expr::Function { function, .. } if function.name() != NOW_NAME);
     if is_leaf || !children.iter().all(|child| child.as_literal().is_some_and(|value| value.data_type() != DataType::Null)) {
         return expr;
     }

@@ -19,10 +19,14 @@ use super::Lower;
 use super::expr::{Scope, internal, is_untyped_null, typed, typed_null};
 use crate::SqlError;
 use crate::error::Code;
+use crate::plan::{NOW_NAME, now_type};
 
 /// Lowers a call whose value has the type `data_type`.
 pub(super) fn lower_function(scope: Scope<'_>, call: &ScalarFunction, data_type: &DataType) -> Lower<Expr> {
     let function = &call.func;
+    if function.name() == NOW_NAME {
+        return Ok(Expr::function(function.clone(), vec![], Arc::new(Field::new("now", now_type(), false))));
+    }
     if function.signature().volatility != Volatility::Immutable {
         let message = format!("{}() is not a function of its arguments, so its rows could not be retracted", function.name());
         return Err(SqlError::nowhere(Code::Volatile, message));

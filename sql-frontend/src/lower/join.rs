@@ -9,6 +9,7 @@ use datafusion_common::{JoinType, NullEquality};
 use datafusion_expr::Join;
 use deltic_circuit::{BinaryOp, Expr, JoinKey, JoinKind};
 
+use super::clock::{reads_clock, refused};
 use super::expr::lower_expression;
 use super::piped::{Piped, conjuncts};
 use super::{Lower, Lowering};
@@ -40,15 +41,21 @@ impl Lowering {
             equalities.push(Equality { left, right, null_safe });
         }
         let mut residual = Vec::new();
+        let mut timed = Vec::new();
         if let Some(filter) = &join.filter {
             for conjunct in conjuncts(lower_expression(filter, &join.schema)?) {
                 match equality(&conjunct, width) {
+                    _ if reads_clock(&conjunct) => timed.push(conjunct),
                     Some(equality) => equalities.push(equality),
                     None => residual.push(conjunct),
                 }
             }
         }
-        self.join_nodes(join, kind, equalities, residual)
+        if !timed.is_empty() && kind != JoinKind::Inner {
+            return Err(refused("it is in the ON of an outer join"));
+        }
+        let joined = self.join_nodes(join, kind, equalities, residual)?;
+        self.filter_conjuncts(joined, timed)
     }
 
     fn join_nodes(&mut self, join: &Join, kind: JoinKind, equalities: Vec<Equality>, residual: Vec<Expr>) -> Lower<Piped> {

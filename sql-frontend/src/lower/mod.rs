@@ -6,6 +6,7 @@
 //! listed is an error, never ignored.
 
 mod aggregate;
+mod clock;
 mod emit;
 mod expr;
 mod function;
@@ -17,6 +18,7 @@ mod relation;
 mod row_number;
 mod window;
 
+pub(crate) use clock::check_clock;
 pub(crate) use emit::{EmitMode, emit};
 pub(crate) use expr::{fold, lower_expression};
 

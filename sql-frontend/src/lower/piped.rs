@@ -4,6 +4,7 @@ use datafusion_common::DFSchema;
 use datafusion_expr::{Expr as PlanExpr, Filter, LogicalPlan, Projection};
 use deltic_circuit::{BinaryOp, Expr, NodeId};
 
+use super::clock::reads_clock;
 use super::expr::lower_expression;
 use super::row_number::Numbered;
 use super::{Lower, Lowering, circuit_error};
@@ -72,6 +73,14 @@ impl Lowering {
     /// first if one of them needs a column that it computes.
     pub(super) fn lower_over(&mut self, piped: Piped, exprs: &[&PlanExpr], schema: &DFSchema) -> Lower<(Piped, Vec<Expr>)> {
         let lowered = exprs.iter().map(|expr| lower_expression(expr, schema)).collect::<Lower<Vec<_>>>()?;
+        self.over(piped, lowered)
+    }
+
+    /// The same for `exprs` that are lowered, over the rows of `piped`.
+    pub(super) fn over(&mut self, piped: Piped, lowered: Vec<Expr>) -> Lower<(Piped, Vec<Expr>)> {
+        if lowered.iter().any(reads_clock) {
+            return self.with_flags(piped, lowered);
+        }
         let piped = if lowered.iter().all(|expr| piped.passes(expr)) { piped } else { Piped::node(self.materialise(piped)?) };
         let lowered = lowered.into_iter().map(|expr| piped.below(expr)).collect();
         Ok((piped, lowered))
@@ -170,22 +179,17 @@ impl Lowering {
     }
 
     fn filter_over(&mut self, input: Piped, predicate: &PlanExpr, schema: &DFSchema) -> Lower<Piped> {
-        let (mut piped, predicates) = self.lower_over(input, &[predicate], schema)?;
-        for conjunct in predicates.into_iter().flat_map(conjuncts) {
+        let predicate = lower_expression(predicate, schema)?;
+        self.filter_conjuncts(input, vec![predicate])
+    }
+
+    /// Adds predicates over the node of `piped`.
+    pub(super) fn add_node_predicates(&mut self, piped: &mut Piped, predicates: Vec<Expr>) {
+        for conjunct in predicates {
             if !piped.predicates.contains(&conjunct) {
                 piped.predicates.push(conjunct);
             }
         }
-        Ok(piped)
-    }
-
-    /// Adds predicates that are over the rows of `piped`.
-    pub(super) fn add_predicates(&mut self, mut piped: Piped, predicates: Vec<Expr>) -> Piped {
-        for predicate in predicates {
-            let predicate = piped.below(predicate);
-            piped.predicates.push(predicate);
-        }
-        piped
     }
 }
 

@@ -78,7 +78,7 @@ impl Lowering {
         rest.iter().for_each(|predicate| predicate.columns(&mut read));
         let wanted = wanted || read.contains(&numbered.number);
         let (top, outputs) = self.first_of_partitions(numbered.window, params, limit, wanted)?;
-        let rows = self.add_predicates(Piped::columns(top, outputs.clone()), rest);
+        let rows = self.filter_conjuncts(Piped::columns(top, outputs.clone()), rest)?;
         Ok(self.only_columns(rows, numbered.columns.iter().map(|&column| outputs[column].clone()).collect()))
     }
 

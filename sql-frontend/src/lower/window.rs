@@ -8,6 +8,7 @@ use datafusion_expr::{Aggregate, LogicalPlan};
 use deltic_circuit::{AggregateCall, Expr, Window};
 
 use super::aggregate::Calls;
+use super::clock::reads_clock;
 use super::expr::lower_expression;
 use super::piped::{Piped, inner_name};
 use super::{Lower, Lowering};
@@ -91,7 +92,7 @@ impl Lowering {
         let partition = node.partition.iter().map(|key| lower_expression(key, node.input.schema())).collect::<Lower<Vec<_>>>()?;
         let Some(places) = places(&groups, &partition, width) else { return Ok(None) };
         let mut arguments = calls.arguments.iter().map(|expr| over_sessions(expr)).collect::<Lower<Vec<Expr>>>()?;
-        if calls.has_distinct() || arguments.iter().any(|argument| reads_bounds(argument, width)) {
+        if calls.has_distinct() || arguments.iter().any(|argument| reads_bounds(argument, width) || reads_clock(argument)) {
             return Ok(None);
         }
         calls.strip_casts(&mut arguments);

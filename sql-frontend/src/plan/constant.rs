@@ -48,7 +48,7 @@ fn constant_expression(expr: &ast::Expr, position: Position) -> Result<Expr, Sql
     validate::validate_expression(expr, position)?;
     let query = Query { ast: Box::new(select(vec![ast::SelectItem::UnnamedExpr(expr.clone())], None)), position };
     let plan = bind(&Catalog::new(), &query, None)?.plan;
-    super::check_volatility(&plan, position)?;
+    super::check_volatility(&plan, position, false)?;
     let plan = optimise::analyse(plan).map_err(|error| diagnose::diagnose(&error, &query.ast, position))?;
     let LogicalPlan::Projection(projection) = &plan else {
         return Err(SqlError::new(Code::Constraint, position, format!("{expr} is not a constant")));

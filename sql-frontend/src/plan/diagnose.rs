@@ -9,6 +9,7 @@ use datafusion_common::{Column, DataFusionError, SchemaError};
 use sqlparser::ast::{Expr, ObjectNamePart, Query, Spanned, Visit, Visitor};
 use sqlparser::tokenizer::Span;
 
+use super::clock::CLOCK_FUNCTIONS;
 use crate::SqlError;
 use crate::error::{Code, Position};
 use crate::parser::fold;
@@ -23,6 +24,13 @@ pub(crate) fn diagnose(error: &DataFusionError, query: &Query, position: Positio
     let place = error.diagnostic().and_then(|diagnostic| diagnostic.span).map(|span| Position::from(sql_location(span.start)));
     let place = place.or_else(|| found.about.and_then(|name| find(query, &name))).unwrap_or(position);
     SqlError { line: place.line, column: place.column, ..found.error }
+}
+
+/// An error of lowering, which is placed at the first function that reads the clock if it is about that, else where the query begins.
+pub(super) fn at_clock(error: SqlError, query: &crate::statement::Query) -> SqlError {
+    let about_clock = error.line == 0 && error.is(Code::Volatile);
+    let place = CLOCK_FUNCTIONS.iter().filter(|_| about_clock).find_map(|name| find(&query.ast, name));
+    error.or_at(place.unwrap_or(query.position))
 }
 
 /// An error and the name that it is about, by which its place can be found.

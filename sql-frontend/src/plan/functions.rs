@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use datafusion_expr::planner::ExprPlanner;
 use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
+use super::clock::NOW;
 use super::window::MARKERS;
 
 /// The aggregates that have an operator.
@@ -29,7 +30,7 @@ impl Functions {
     fn new() -> Self {
         let scalars = datafusion_functions::all_default_functions().into_iter();
         let scalars = scalars.chain(datafusion_functions_nested::all_default_nested_functions());
-        let scalars = scalars.chain(MARKERS.iter().cloned());
+        let scalars = scalars.chain(MARKERS.iter().cloned()).chain([NOW.clone()]);
         let mut scalar = by_name(scalars, |function| (function.name().to_string(), function.aliases().to_vec()));
         for (synonym, name) in SYNONYMS {
             if let Some(function) = scalar.get(*name).cloned() {

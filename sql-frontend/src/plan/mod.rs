@@ -4,6 +4,7 @@
 //! DataFusion against the catalog ([`context`], [`functions`], [`types`]), type coercion and optimisation ([`optimise`]), lowering to a circuit
 //! ([`crate::lower`]), and the names that users see put on the result. Errors of DataFusion are translated by [`diagnose`].
 
+mod clock;
 mod constant;
 mod context;
 mod diagnose;
@@ -19,9 +20,11 @@ mod types;
 mod validate;
 mod window;
 
+pub use clock::Now;
+pub(crate) use clock::{NOW_NAME, now_type};
 pub(crate) use constant::{constant, constant_value, plan_column_type};
 pub(crate) use context::RelationSource;
-pub(crate) use duration::constant_length;
+pub(crate) use duration::{constant_length, interval_micros};
 pub(crate) use event_time::event_time;
 pub use event_time::{ClockStep, plan_advance_clock, plan_advance_watermark};
 pub use modify::{plan_delete, plan_insert, plan_update};
@@ -37,9 +40,10 @@ use sqlparser::ast;
 
 use crate::catalog::{Catalog, Relation};
 use crate::error::{Code, Position};
-use crate::lower::{Lowered, circuit_error, lower};
+use crate::lower::{Lowered, check_clock, circuit_error, lower};
 use crate::statement::Query;
 use crate::{SqlError, stack};
+use clock::Clock;
 use context::Context;
 
 /// A query as a circuit.
@@ -57,22 +61,32 @@ pub struct PlannedQuery {
     pub relations: Vec<String>,
 }
 
-/// Plans a query. Two columns of one name are allowed here; a view refuses them.
+/// Plans a query that runs once. Two columns of one name are allowed here; a view refuses them. `now` is the time of `now()`, in microseconds (UTC); it is
+/// asked for only if the query reads it.
 ///
 /// # Errors
 /// If the query is wrong or not supported.
-pub fn plan_query(catalog: &Catalog, query: &Query) -> Result<PlannedQuery, SqlError> {
-    stack::deep(|| plan(catalog, query))?
+pub fn plan_query(catalog: &Catalog, query: &Query, now: Now<'_>) -> Result<PlannedQuery, SqlError> {
+    stack::deep(|| plan(catalog, query, Clock::At(now)))?
+}
+
+/// Plans the query of a materialized view, in which time passes.
+///
+/// # Errors
+/// If the query is wrong or not supported.
+pub(crate) fn plan_view(catalog: &Catalog, query: &Query) -> Result<PlannedQuery, SqlError> {
+    stack::deep(|| plan(catalog, query, Clock::Moving))?
 }
 
 /// [`plan_query`] on a stack that is deep already.
-fn plan(catalog: &Catalog, query: &Query) -> Result<PlannedQuery, SqlError> {
+fn plan(catalog: &Catalog, query: &Query, clock: Clock<'_>) -> Result<PlannedQuery, SqlError> {
     validate::validate_query(&query.ast, query.position)?;
     let bound = bind(catalog, query, None)?;
-    let Lowered { builder, output, order, hidden, plan } = bound.lower(query)?;
+    let Lowered { builder, output, order, hidden, plan } = bound.lower(query, clock)?;
     let mut names: Vec<String> = bound.names;
     names.extend((0..hidden).map(|index| format!("__order_{index}")));
     let circuit = builder.finish(output, Some(&names)).map_err(|error| circuit_error(&error).or_at(query.position))?;
+    check_clock(&circuit).map_err(|error| diagnose::at_clock(error, query))?;
     Ok(PlannedQuery { circuit, hidden, order, logical_plan: plan.display_indent().to_string(), relations: bound.relations })
 }
 
@@ -86,11 +100,11 @@ struct Bound {
 
 impl Bound {
     /// Optimises and lowers the plan.
-    fn lower(&self, query: &Query) -> Result<Lowered, SqlError> {
-        check_volatility(&self.plan, query.position)?;
-        let plan =
-            optimise::optimise(self.plan.clone()).map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))?;
-        lower(plan).map_err(|error| error.or_at(query.position))
+    fn lower(&self, query: &Query, clock: Clock<'_>) -> Result<Lowered, SqlError> {
+        check_volatility(&self.plan, query.position, true)?;
+        let plan = clock::at(self.plan.clone(), clock).and_then(optimise::optimise);
+        let plan = plan.map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))?;
+        lower(plan).map_err(|error| diagnose::at_clock(error, query))
     }
 }
 
@@ -135,8 +149,9 @@ fn column_without_spans(column: Column) -> Column {
     Column::new(column.relation, column.name)
 }
 
-/// Looks once more, in the plan, for functions that are not pure: those that syntax stands for have no name in the text.
-fn check_volatility(plan: &LogicalPlan, position: Position) -> Result<(), SqlError> {
+/// Looks once more, in the plan, for functions that are not pure: those that syntax stands for have no name in the text. `clock` says whether
+/// `now()` is allowed.
+fn check_volatility(plan: &LogicalPlan, position: Position, clock: bool) -> Result<(), SqlError> {
     use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
     let mut found = None;
     let walked = plan.apply_with_subqueries(|node| {
@@ -144,6 +159,7 @@ fn check_volatility(plan: &LogicalPlan, position: Position) -> Result<(), SqlErr
             expr.apply(|expr| {
                 if let Expr::ScalarFunction(function) = expr
                     && function.func.signature().volatility != datafusion_expr::Volatility::Immutable
+                    && !(clock && function.func.name() == NOW_NAME)
                 {
                     found = Some(function.func.name().to_string());
                     return Ok(TreeNodeRecursion::Stop);
@@ -156,6 +172,7 @@ fn check_volatility(plan: &LogicalPlan, position: Position) -> Result<(), SqlErr
     match found {
         None => Ok(()),
         Some(name) => {
+            let name = if name == NOW_NAME { "now" } else { &name };
             let message = format!("{name}() is not a function of its arguments, so its rows could not be retracted");
             Err(SqlError::new(Code::Volatile, position, message))
         }

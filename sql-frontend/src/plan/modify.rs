@@ -5,7 +5,7 @@ use datafusion_common::{DFSchema, ScalarValue};
 use deltic_circuit::{Circuit, Expr, NodeId};
 use sqlparser::ast;
 
-use super::{bind, constant::select, length::check_length, stack, validate};
+use super::{Now, bind, clock::Clock, constant::select, length::check_length, stack, validate};
 use crate::SqlError;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{Code, Position};
@@ -18,27 +18,27 @@ use crate::suggest::did_you_mean;
 ///
 /// # Errors
 /// If the statement is wrong, or its target is a view.
-pub fn plan_insert(catalog: &Catalog, insert: &Insert) -> Result<Circuit, SqlError> {
-    stack::deep(|| insert_rows(catalog, insert))?.map_err(|error| error.or_at(insert.table.position))
+pub fn plan_insert(catalog: &Catalog, insert: &Insert, now: Now<'_>) -> Result<Circuit, SqlError> {
+    stack::deep(|| insert_rows(catalog, insert, Clock::At(now)))?.map_err(|error| error.or_at(insert.table.position))
 }
 
 /// The rows that `update` changes: the columns of the old row, then those of the new one.
 ///
 /// # Errors
 /// If the statement is wrong, or its target is not a table.
-pub fn plan_update(catalog: &Catalog, update: &Update) -> Result<Circuit, SqlError> {
-    stack::deep(|| updated_rows(catalog, update))?.map_err(|error| error.or_at(update.table.position))
+pub fn plan_update(catalog: &Catalog, update: &Update, now: Now<'_>) -> Result<Circuit, SqlError> {
+    stack::deep(|| updated_rows(catalog, update, Clock::At(now)))?.map_err(|error| error.or_at(update.table.position))
 }
 
 /// The rows that `delete` takes away.
 ///
 /// # Errors
 /// If the statement is wrong, or its target is not a table.
-pub fn plan_delete(catalog: &Catalog, delete: &Delete) -> Result<Circuit, SqlError> {
-    stack::deep(|| deleted_rows(catalog, delete))?.map_err(|error| error.or_at(delete.table.position))
+pub fn plan_delete(catalog: &Catalog, delete: &Delete, now: Now<'_>) -> Result<Circuit, SqlError> {
+    stack::deep(|| deleted_rows(catalog, delete, Clock::At(now)))?.map_err(|error| error.or_at(delete.table.position))
 }
 
-fn insert_rows(catalog: &Catalog, insert: &Insert) -> Result<Circuit, SqlError> {
+fn insert_rows(catalog: &Catalog, insert: &Insert, clock: Clock<'_>) -> Result<Circuit, SqlError> {
     let relation = target(catalog, &insert.table, true)?;
     let columns = target_columns(relation, &insert.columns)?;
     let Some(source) = &insert.source else {
@@ -60,7 +60,7 @@ fn insert_rows(catalog: &Catalog, insert: &Insert) -> Result<Circuit, SqlError> 
         return Err(wrong_count(&insert.table, columns.len(), given, source.position));
     }
     let untyped: Vec<bool> = bound.plan.schema().fields().iter().map(|field| field.data_type() == &DataType::Null).collect();
-    let lowered = bound.lower(&source)?;
+    let lowered = bound.lower(&source, clock)?;
     let value = |column: usize, output: &dyn Fn(usize) -> Expr| match columns.iter().position(|&target| target == column) {
         None => Ok(default(relation, column)),
         Some(index) if untyped[index] => null(relation.schema.field(column).data_type()),
@@ -92,7 +92,7 @@ fn wrong_count(table: &Name, wanted: usize, given: usize, position: Position) ->
     SqlError::new(Code::Query, position, format!("{wanted} values are needed for {}, not {given}", table.value))
 }
 
-fn updated_rows(catalog: &Catalog, update: &Update) -> Result<Circuit, SqlError> {
+fn updated_rows(catalog: &Catalog, update: &Update, clock: Clock<'_>) -> Result<Circuit, SqlError> {
     let relation = target(catalog, &update.table, false)?;
     let mut assigned: Vec<Option<&Option<ast::Expr>>> = vec![None; relation.schema.fields().len()];
     for assignment in &update.assignments {
@@ -111,7 +111,7 @@ fn updated_rows(catalog: &Catalog, update: &Update) -> Result<Circuit, SqlError>
     let query = rows_of(items, &update.table, update.alias.as_ref(), update.filter.as_ref())?;
     let bound = bind(catalog, &query, None)?;
     let untyped: Vec<bool> = bound.plan.schema().fields().iter().map(|field| field.data_type() == &DataType::Null).collect();
-    let lowered = bound.lower(&query)?;
+    let lowered = bound.lower(&query, clock)?;
     let width = relation.schema.fields().len();
     let value = |index: usize, output: &dyn Fn(usize) -> Expr| {
         let Some(column) = index.checked_sub(width) else { return Ok(output(index)) };
@@ -132,11 +132,11 @@ fn updated_rows(catalog: &Catalog, update: &Update) -> Result<Circuit, SqlError>
     finish(lowered, relation, value, 2)
 }
 
-fn deleted_rows(catalog: &Catalog, delete: &Delete) -> Result<Circuit, SqlError> {
+fn deleted_rows(catalog: &Catalog, delete: &Delete, clock: Clock<'_>) -> Result<Circuit, SqlError> {
     let relation = target(catalog, &delete.table, false)?;
     let items = old_columns(relation, &delete.table, delete.alias.as_ref());
     let query = rows_of(items, &delete.table, delete.alias.as_ref(), delete.filter.as_ref())?;
-    let lowered = bind(catalog, &query, None)?.lower(&query)?;
+    let lowered = bind(catalog, &query, None)?.lower(&query, clock)?;
     finish(lowered, relation, |column, output| Ok(output(column)), 1)
 }
 

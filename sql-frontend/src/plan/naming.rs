@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::*;
 
+use super::clock;
 use super::types::max_length;
 use crate::parser::fold;
 
@@ -49,7 +50,9 @@ impl VisitorMut for Naming {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
         match expr {
             Expr::Function(function) => {
-                if let Some([left, right]) = arguments_of_mod(function) {
+                if let Some(now) = clock::rewritten(function) {
+                    *expr = now;
+                } else if let Some([left, right]) = arguments_of_mod(function) {
                     let quotient = Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::Modulo, right: Box::new(right) };
                     *expr = Expr::Nested(Box::new(quotient));
                 }

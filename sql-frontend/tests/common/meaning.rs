@@ -12,7 +12,7 @@ use deltic_zset::ZBatch;
 pub(crate) fn values(catalog: &Catalog, relation: &str, values: &str) -> ZBatch {
     let sql = format!("INSERT INTO {relation} VALUES {values}");
     let Statement::Insert(insert) = parse(&sql).unwrap().remove(0).statement else { panic!("{sql}") };
-    let circuit = plan_insert(catalog, &insert).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let circuit = plan_insert(catalog, &insert, &|| 0).unwrap_or_else(|error| panic!("{sql}: {error}"));
     let rows = interpreter::evaluate(&circuit, &HashMap::new()).unwrap();
     assert!(rows.errors.is_empty(), "{sql}");
     rows.rows.with_schema(catalog.relation(relation).unwrap().schema.clone())

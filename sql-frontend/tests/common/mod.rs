@@ -46,7 +46,7 @@ pub(crate) fn query(sql: &str) -> Query {
 
 /// Plans `sql`, which is right.
 pub(crate) fn plan(catalog: &Catalog, sql: &str) -> PlannedQuery {
-    plan_query(catalog, &query(sql)).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    plan_query(catalog, &query(sql), &|| 0).unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
 /// The circuit of `sql`, as text.
@@ -60,7 +60,7 @@ pub(crate) fn plan_error(catalog: &Catalog, marked: &str) -> SqlError {
         (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
     });
     let sql = marked.replacen('^', "", 1);
-    let error = match plan_query(catalog, &query(&sql)) {
+    let error = match plan_query(catalog, &query(&sql), &|| 0) {
         Err(error) => error,
         Ok(planned) => panic!("{sql} was planned:\n{}", planned.logical_plan),
     };

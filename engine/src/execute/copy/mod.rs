@@ -42,11 +42,13 @@ fn file_error(copy: &Copy, problem: impl std::fmt::Display) -> Error {
 fn copy_to(session: &Session, copy: &Copy) -> Result<u64> {
     let names = session.database.names();
     let rows = match &copy.source {
-        CopySource::Query(query) => run(session, &plan_query(&names.catalog, query)?)?,
+        CopySource::Query(query) => run(session, &plan_query(&names.catalog, query, &|| session.database.now())?)?,
         CopySource::Relation(name) => {
             let relation = names.catalog.resolve(name)?;
             match (&relation.kind, &relation.query) {
-                (RelationKind::View, Some(query)) => run(session, &plan_query(&names.catalog, query)?)?,
+                (RelationKind::View, Some(query)) => {
+                    run(session, &plan_query(&names.catalog, query, &|| session.database.now())?)?
+                }
                 _ => {
                     let rows = read_relation(&session.database, session.transaction.as_ref(), &relation.name)?;
                     copies(&sorted(rows, &relation.order)?)?

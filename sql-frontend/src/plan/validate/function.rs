@@ -3,6 +3,7 @@
 use datafusion_expr::Volatility;
 use sqlparser::ast::*;
 
+use super::super::clock::CLOCK_FUNCTIONS;
 use super::super::functions::{AGGREGATES, FUNCTIONS};
 use super::super::naming;
 use super::super::window::WindowKind;
@@ -40,6 +41,9 @@ impl Validator {
             let error = SqlError::new(Code::Query, here.position, format!("{name} has one argument, not {arguments}"));
             return Err(if name == "count" { error.with_hint("count(*) counts rows") } else { error });
         }
+        if CLOCK_FUNCTIONS.contains(&name.as_str()) && (arguments > 0 || function.over.is_some() || function.filter.is_some()) {
+            return here.refuse(format!("{name} with arguments or modifiers"));
+        }
         if let Some(over) = &function.over {
             return here.window_function(&name, over, distinct || function.filter.is_some());
         }
@@ -75,7 +79,7 @@ impl Validator {
 
     /// Whether the function exists and may be used.
     fn resolve(self, name: &str) -> Valid {
-        if name == naming::MOD || AGGREGATES.contains(&name) {
+        if name == naming::MOD || AGGREGATES.contains(&name) || CLOCK_FUNCTIONS.contains(&name) {
             return Ok(());
         }
         if WindowKind::of(name).is_some() {
