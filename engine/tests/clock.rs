@@ -5,10 +5,13 @@
 
 mod common;
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 use common::{database, manual, rows, time_of, watermark};
-use deltic::{Config, Database, Outcome};
+use deltic::{Clock, Config, Database, Outcome};
 
 #[test]
 fn advance_clock_moves_it_and_makes_an_epoch() {
@@ -71,6 +74,33 @@ fn time_passes_by_itself_for_views_that_follow_the_clock() {
     std::thread::sleep(Duration::from_millis(30));
     assert!(db.epoch() <= epoch + 1);
     assert_eq!(rows(&db, "SELECT * FROM t"), ["1"]);
+}
+
+#[test]
+fn windows_close_and_samples_are_taken_while_nobody_commits() {
+    let config = Config::in_memory().workers(2).pin_workers(false).tick_interval(Duration::from_millis(2));
+    let db = Database::open(config).unwrap();
+    db.execute(
+        "CREATE STREAM s (ts TIMESTAMP, WATERMARK FOR ts AS PROCTIME());
+         CREATE MATERIALIZED VIEW closed AS
+             SELECT count(*) AS n FROM TABLE(TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '20' MILLISECOND)) GROUP BY window_start, window_end
+             EMIT ON WINDOW CLOSE;
+         CREATE MATERIALIZED VIEW sampled AS SELECT count(*) AS n FROM s EMIT EVERY INTERVAL '20' MILLISECOND ON CLOCK",
+    )
+    .unwrap();
+    let mut subscription = db.subscribe(&["closed", "sampled"]).unwrap();
+    // A time that no watermark can have reached yet.
+    let time = TimestampMicrosecondArray::from(vec![Clock::System.now() + 1_000_000]);
+    let mut transaction = db.begin();
+    transaction.insert("s", RecordBatch::try_from_iter([("ts", Arc::new(time) as ArrayRef)]).unwrap()).unwrap();
+    transaction.commit().unwrap();
+    let mut seen = HashMap::new();
+    while seen.get("closed") != Some(&1) || seen.get("sampled") != Some(&0) {
+        for delta in subscription.next().unwrap().unwrap().deltas {
+            *seen.entry(delta.view).or_insert(0) += delta.weights.values().iter().sum::<i64>();
+        }
+    }
+    assert_eq!([rows(&db, "SELECT * FROM closed"), rows(&db, "SELECT * FROM sampled")], [["1"], ["1"]]);
 }
 
 #[test]

@@ -21,6 +21,18 @@ CREATE TABLE owners (
     WATERMARK FOR since AS since
 ) WITH (late_policy = 'accept');
 
+CREATE TABLE numbers (
+    n INT NOT NULL,
+    k INT,
+    WATERMARK FOR n
+) WITH (allowed_lateness = '4');
+
+CREATE TABLE days (
+    day DATE,
+    k INT,
+    WATERMARK FOR day AS day
+);
+
 CREATE MATERIALIZED VIEW per_window AS
     SELECT k, window_start, window_end, count(*) AS n, sum(v) AS total, max(v) AS most
     FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(at), INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end;
@@ -103,3 +115,15 @@ CREATE MATERIALIZED VIEW final_visits AS
 CREATE MATERIALIZED VIEW visitors AS
     SELECT window_start, count(DISTINCT v) AS vs FROM TABLE(SESSION(TABLE clicks PARTITION BY k, DESCRIPTOR(at), INTERVAL '2' SECOND))
     GROUP BY k, window_start, window_end;
+
+CREATE MATERIALIZED VIEW number_windows AS
+    SELECT window_start, window_end, count(*) AS rows, sum(k) AS ks FROM TABLE(TUMBLE(TABLE numbers, DESCRIPTOR(n), 5))
+    GROUP BY window_start, window_end EMIT ON WINDOW CLOSE;
+
+CREATE MATERIALIZED VIEW number_sessions AS
+    SELECT k, window_start, window_end, count(*) AS rows FROM TABLE(SESSION(TABLE numbers PARTITION BY k, DESCRIPTOR(n), 3))
+    GROUP BY k, window_start, window_end EMIT FINAL;
+
+CREATE MATERIALIZED VIEW weeks AS
+    SELECT k, window_start, window_end, count(*) AS rows FROM TABLE(HOP(TABLE days, DESCRIPTOR(day), INTERVAL '1' DAY, INTERVAL '7' DAY))
+    GROUP BY k, window_start, window_end EMIT ON WINDOW CLOSE;
