@@ -45,7 +45,7 @@ pub enum Outcome {
     Changed {
         /// What was done, such as `INSERT`.
         command: &'static str,
-        /// How many rows.
+        /// How many rows, whether or not their table accepted them (a source with event time refuses late ones).
         rows: u64,
         /// The epoch of the (last) commit; `None` inside of a transaction, and where nothing was committed.
         epoch: Option<u64>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
 use arrow::datatypes::DataType;
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
+use deltic_circuit::EpochInfo;
 use deltic_zset::ZBatch;
 
 use crate::Database;
@@ -13,10 +14,10 @@ use crate::contents::ContentsSnapshot;
 use crate::coordinator::{Commit, Request};
 use crate::error::{Error, Result, code};
 use crate::ingest::{Admission, Grant};
-use crate::seal::seal;
+use crate::seal::{Sealing, seal, seal_within};
 use crate::shape;
 use crate::source::Source;
-use crate::time::{LateNotice, no_event_time};
+use crate::time::{LateNotice, Limits, no_event_time};
 
 /// The greatest weight of one row in one change: small enough that sums of weights cannot overflow in practice.
 const MAX_WEIGHT: i64 = i32::MAX as i64;
@@ -157,10 +158,26 @@ impl Transaction {
         self.changes.is_empty() && self.watermarks.is_empty()
     }
 
-    /// Lays the changes that were made to table `name` so far over its contents. Which of them are too late is known at the commit only.
-    pub(crate) fn overlay(&self, name: &str, contents: &mut ContentsSnapshot) -> Result<()> {
+    /// Lays the changes that were made to table `name` so far over its contents, as they are at an epoch that knows `info`: those that the table accepts by
+    /// its watermark then.
+    pub(crate) fn overlay(&self, name: &str, info: &EpochInfo, contents: &mut ContentsSnapshot) -> Result<()> {
         for changes in self.changes.iter().filter(|changes| &*changes.source.name == name) {
-            let delta = seal(&changes.source, &changes.batches, || Ok(contents.clone()))?;
+            let current = || Ok(contents.clone());
+            let delta = match &changes.source.relation.event_time {
+                None => seal(&changes.source, &changes.batches, current)?,
+                Some(definition) => {
+                    let now = info.now.max(self.database.config().clock.now());
+                    let limits = Limits::of(definition, info.watermarks.get(name).copied(), now);
+                    let mut judged = limits.judge(changes)?;
+                    match seal_within(&changes.source, &judged.accepted.batches, Some(&limits), current)? {
+                        Sealing::Delta(delta) => delta,
+                        Sealing::Held(held) => {
+                            judged.refuse_held(&held)?;
+                            seal(&changes.source, &judged.accepted.batches, current)?
+                        }
+                    }
+                }
+            };
             delta.into_iter().for_each(|part| contents.add(part));
         }
         Ok(())

@@ -170,6 +170,25 @@ fn an_upsert_that_would_replace_an_old_row_is_late() {
 }
 
 #[test]
+fn a_transaction_sees_what_it_will_have_done() {
+    for key in ["", " PRIMARY KEY"] {
+        let db =
+            with(&format!("CREATE TABLE t (k BIGINT{key}, v BIGINT, WATERMARK FOR v); INSERT INTO t VALUES (1, 5), (2, 50)"));
+        db.execute("ADVANCE WATERMARK t TO 20").unwrap();
+        let mut session = db.session();
+        let outcomes = session
+            .execute(
+                "BEGIN; INSERT INTO t VALUES (3, 19), (4, 20); DELETE FROM t WHERE k = 1; UPDATE t SET v = v + 10; UPDATE t SET v = v + 1;
+                 SELECT k, v FROM t ORDER BY k; COMMIT",
+            )
+            .unwrap();
+        let seen = outcomes.into_iter().find_map(Outcome::into_rows).unwrap();
+        assert_eq!(seen.batches.iter().flat_map(common::texts).collect::<Vec<_>>(), ["1|5", "2|61", "4|31"], "{key}");
+        assert_eq!(rows(&db, "SELECT * FROM t"), ["1|5", "2|61", "4|31"], "{key}");
+    }
+}
+
+#[test]
 fn rows_that_a_commit_replaces_itself_are_not_old() {
     let db = with("CREATE TABLE u (k BIGINT PRIMARY KEY, v BIGINT, WATERMARK FOR v); ADVANCE WATERMARK u TO 20");
     // The last row is late: the one before it stays.

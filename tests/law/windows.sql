@@ -127,3 +127,10 @@ CREATE MATERIALIZED VIEW number_sessions AS
 CREATE MATERIALIZED VIEW weeks AS
     SELECT k, window_start, window_end, count(*) AS rows FROM TABLE(HOP(TABLE days, DESCRIPTOR(day), INTERVAL '1' DAY, INTERVAL '7' DAY))
     GROUP BY k, window_start, window_end EMIT ON WINDOW CLOSE;
+
+CREATE MATERIALIZED VIEW recent AS
+    SELECT k, v, at FROM clicks WHERE at > now() - INTERVAL '30' SECOND;
+
+CREATE MATERIALIZED VIEW recent_totals AS
+    SELECT k, count(*) AS n, sum(v) AS total FROM readings
+    WHERE at BETWEEN now() - INTERVAL '1' MINUTE AND now() GROUP BY k;

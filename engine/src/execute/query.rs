@@ -50,7 +50,7 @@ pub(crate) fn evaluate(database: &Database, transaction: Option<&Transaction>, c
         info = reading.info;
         for (name, mut contents) in reading.contents {
             if let Some(transaction) = transaction {
-                transaction.overlay(&name, &mut contents)?;
+                transaction.overlay(&name, &info, &mut contents)?;
             }
             let rows = match wanted_key(circuit, &name, &contents) {
                 Some(key) => vec![contents.lookup(&key)?],
@@ -74,7 +74,7 @@ pub(crate) fn read_relation(database: &Database, transaction: Option<&Transactio
     let contents = reading.contents.remove(name);
     let mut contents = contents.ok_or_else(|| Error::internal("a read was not answered in full"))?;
     if let Some(transaction) = transaction {
-        transaction.overlay(name, &mut contents)?;
+        transaction.overlay(name, &reading.info, &mut contents)?;
     }
     contents.consolidated()
 }

@@ -10,6 +10,7 @@
 
 use arrow::array::{Array, BooleanArray, Int64Array};
 use deltic_circuit::time::event_times;
+use deltic_sql::{EventTimeDefinition, LatePolicy};
 use deltic_zset::ZBatch;
 
 use crate::changes::Changes;
@@ -71,6 +72,14 @@ pub(crate) struct Refused {
 }
 
 impl Limits {
+    /// Those of a source with `watermark`, for rows of an epoch at `now`. The policy `accept` limits nothing.
+    pub(crate) fn of(definition: &EventTimeDefinition, watermark: Option<i64>, now: i64) -> Self {
+        let accepts_all = definition.late_policy == LatePolicy::Accept;
+        let bound = watermark.filter(|_| !accepts_all).map(|watermark| watermark.saturating_sub(definition.allowed_lateness));
+        let ceiling = definition.max_future_skew.map(|skew| now.saturating_add(skew));
+        Limits { column: definition.column, bound, ceiling, accepts_all }
+    }
+
     /// Judges the changes of a source.
     ///
     /// # Errors

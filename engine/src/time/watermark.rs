@@ -58,14 +58,9 @@ impl SourceTime {
         self.idle
     }
 
-    /// What rows of an epoch at `now` must keep to. The policy `accept` limits nothing.
+    /// What rows of an epoch at `now` must keep to.
     pub(crate) fn limits(&self, now: i64) -> Limits {
-        let ceiling = self.definition.max_future_skew.map(|skew| now.saturating_add(skew));
-        if self.definition.late_policy == LatePolicy::Accept {
-            return Limits { column: self.definition.column, bound: None, ceiling, accepts_all: true };
-        }
-        let bound = self.watermark.map(|watermark| watermark.saturating_sub(self.definition.allowed_lateness));
-        Limits { column: self.definition.column, bound, ceiling, accepts_all: false }
+        Limits::of(&self.definition, self.watermark, now)
     }
 
     /// Passes an epoch at `now`, which brought `arrivals` and, maybe, an explicit watermark.
