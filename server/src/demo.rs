@@ -1,4 +1,6 @@
-//! `deltic demo`: Nexmark live. Events are generated, committed and followed until the time or the number of events is up.
+//! `deltic demo`: sessions that merge and split, then Nexmark live. Events are generated, committed and followed until the time or the number of events is up.
+
+mod sessions;
 
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
@@ -8,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use deltic::{Change, Config, Database, Pending, ViewDelta};
-use deltic_nexmark::{Batch, Events, STREAMS};
+use deltic_nexmark::{Batch, Events, TIMED_STREAMS};
 
 use crate::format::{display_options, print_rows};
 
@@ -51,10 +53,15 @@ CREATE MATERIALIZED VIEW suggestion AS
   SELECT p.name, p.city, a.id AS auction
   FROM auction AS a JOIN person AS p ON a.seller = p.id
   WHERE a.category = 10 AND p.state IN ('or', 'id', 'ca');
+
+CREATE MATERIALIZED VIEW bidding_session AS
+  SELECT bidder, window_start, window_end, count(*) AS bids, max(price) AS highest
+  FROM bid GROUP BY bidder, SESSION(date_time, INTERVAL '1' SECOND)
+  HAVING count(*) >= 50;
 ";
 
 /// Views whose changes are followed and shown.
-const FOLLOWED: [&str; 2] = ["category_price", "suggestion"];
+const FOLLOWED: [&str; 3] = ["category_price", "suggestion", "bidding_session"];
 /// Lines of changes on the screen.
 const SHOWN_CHANGES: usize = 8;
 /// Commits that may be under way at once.
@@ -73,10 +80,11 @@ struct Progress {
 }
 
 pub(crate) fn demo(args: &DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
+    sessions::sessions()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = args.workers.unwrap_or_else(|| cores.saturating_sub(1).max(1));
     let db = Database::open(Config::in_memory().workers(workers))?;
-    db.execute(STREAMS)?;
+    db.execute(TIMED_STREAMS)?;
     let started = Instant::now();
     let outcomes = db.execute(VIEWS)?;
     println!(
@@ -268,6 +276,7 @@ fn summary(db: &Database, progress: &Progress) -> Result<(), Box<dyn std::error:
         "SELECT * FROM category_price ORDER BY category",
         "SELECT * FROM channel ORDER BY bids DESC",
         "SELECT count(*) AS suggestions FROM suggestion",
+        "SELECT count(*) AS sessions_of_50_bids_or_more, max(bids) AS most_bids FROM bidding_session",
     ] {
         println!("{query}");
         print_rows(&db.query(query)?, crate::format::Format::Table, &mut std::io::stdout())?;

@@ -55,3 +55,13 @@ CREATE MATERIALIZED VIEW every_watermark AS SELECT k, sum(x) AS s FROM t GROUP B
 CREATE MATERIALIZED VIEW over_closed AS SELECT n, count(*) AS windows FROM tumble_closed GROUP BY n;
 CREATE MATERIALIZED VIEW over_final AS SELECT k, max(window_end) AS last, count(*) AS sessions FROM sessions_final GROUP BY k;
 
+-- The clock.
+CREATE MATERIALIZED VIEW recent AS SELECT k, x, ts FROM t WHERE ts > now() - INTERVAL '5' SECOND;
+CREATE MATERIALIZED VIEW recent_counts AS SELECT k, count(*) AS n, max(x) AS m FROM t WHERE ts >= now() - INTERVAL '5' SECOND AND ts <= now() GROUP BY k;
+CREATE MATERIALIZED VIEW around AS SELECT k, ts FROM t WHERE ts BETWEEN now() - INTERVAL '3' SECOND AND now() + INTERVAL '3' SECOND;
+CREATE MATERIALIZED VIEW upcoming AS SELECT k FROM q WHERE ts > now();
+CREATE MATERIALIZED VIEW recent_flag AS SELECT k, CASE WHEN ts > now() - INTERVAL '5' SECOND THEN 'new' ELSE 'old' END AS age FROM t;
+CREATE MATERIALIZED VIEW recent_filter AS SELECT k, count(*) AS n, count(*) FILTER (WHERE ts > now() - INTERVAL '5' SECOND) AS fresh FROM t GROUP BY k;
+CREATE MATERIALIZED VIEW recent_groups AS SELECT k, max(ts) AS last FROM t GROUP BY k HAVING max(ts) > now() - INTERVAL '5' SECOND;
+CREATE MATERIALIZED VIEW recent_join AS SELECT t.k, z.si FROM t JOIN z ON t.k = z.k AND t.ts > now() - INTERVAL '5' SECOND;
+
