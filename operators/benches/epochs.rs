@@ -3,11 +3,9 @@
 //!
 //! An iteration is two epochs: rows come, and the same rows go, so that the state is the same before each. In the append-only ones rows come twice.
 
-use std::cell::Cell;
-use std::collections::HashMap;
-use std::rc::Rc;
+mod common;
+
 use std::sync::Arc;
-use std::time::Instant;
 
 use arrow::array::{ArrayRef, Int64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -16,12 +14,9 @@ use deltic_circuit::{
     AggregateCall, AggregateFunction, BinaryOp, Circuit, CircuitBuilder, CircuitError, Expr, JoinKey, JoinKind, NodeId,
     Properties, SortKey,
 };
-use deltic_operators::{Dataflow, Install, Registry, install};
 use deltic_zset::ZBatch;
-use timely::WorkerConfig;
-use timely::communication::Allocator;
-use timely::communication::allocator::thread::Thread;
-use timely::worker::Worker;
+
+use common::{Loop, random};
 
 const EPOCH_ROWS: [usize; 2] = [1_000, 10_000];
 
@@ -34,15 +29,6 @@ fn batch(rows: impl Iterator<Item = (i64, i64)>) -> ZBatch {
     let count = keys.len();
     let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(keys)), Arc::new(Int64Array::from(values))];
     ZBatch::new(schema(), columns, None, count)
-}
-
-/// splitmix64.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut x = *state;
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 /// A circuit of one operator over the relation `l`, and `r` if it has two inputs.
@@ -110,47 +96,6 @@ fn aggregate(builder: &mut CircuitBuilder, input: NodeId, functions: [AggregateF
     builder.aggregate(input, vec![0], vec![("a".to_owned(), first), ("b".to_owned(), second)])
 }
 
-/// A circuit on a single-threaded worker, fed epoch by epoch.
-struct Loop {
-    worker: Worker,
-    dataflow: Dataflow,
-    epoch: u64,
-    rows: Rc<Cell<usize>>,
-    // Dropped last: the dataflow is registered in it.
-    _registry: Registry,
-}
-
-impl Loop {
-    fn new(circuit: &Circuit) -> Self {
-        let mut worker = Worker::new(WorkerConfig::default(), Allocator::Thread(Thread::default()), Some(Instant::now()));
-        let mut registry = Registry::default();
-        let rows = Rc::new(Cell::new(0));
-        let counter = rows.clone();
-        let installed = Install {
-            view: "bench",
-            circuit,
-            since: 0,
-            info: Arc::default(),
-            hydrate: HashMap::new(),
-            hydrate_errors: HashMap::new(),
-        };
-        let sink = Box::new(move |_, part: deltic_operators::Part| counter.set(counter.get() + part.rows.len()));
-        let dataflow = install(&mut worker, &mut registry, installed, sink);
-        Loop { worker, dataflow, epoch: 1, rows, _registry: registry }
-    }
-
-    /// Feeds one epoch and waits for its output. Returns the rows that came out so far.
-    fn feed(&mut self, relation: &str, batch: ZBatch) -> usize {
-        self.dataflow.push(relation, batch);
-        self.dataflow.advance_to(self.epoch + 1);
-        while !self.dataflow.done(self.epoch) {
-            self.worker.step();
-        }
-        self.epoch += 1;
-        self.rows.get()
-    }
-}
-
 fn epochs(criterion: &mut Criterion) {
     // Criterion runs each benchmark once, to test it, unless it is told to measure.
     let measured = std::env::args().any(|argument| argument == "--bench");
@@ -162,9 +107,9 @@ fn epochs(criterion: &mut Criterion) {
             let mut run = Loop::new(&circuit);
             let every_key = batch((0..keys as i64).map(|key| (key, key)));
             if let Subject::Join = subject {
-                run.feed("r", every_key.clone());
+                run.feed(None, vec![("r", every_key.clone())]);
             }
-            run.feed("l", every_key);
+            run.feed(None, vec![("l", every_key)]);
             let mut state = 42;
             group.throughput(Throughput::Elements(2 * rows as u64));
             group.bench_function(BenchmarkId::from_parameter(rows), |bencher| {
@@ -176,8 +121,8 @@ fn epochs(criterion: &mut Criterion) {
                         (come, again)
                     },
                     |(come, again)| {
-                        run.feed("l", come);
-                        run.feed("l", again)
+                        run.feed(None, vec![("l", come)]);
+                        run.feed(None, vec![("l", again)])
                     },
                     criterion::BatchSize::LargeInput,
                 );
