@@ -65,6 +65,8 @@ pub fn retention(circuit: &Circuit, id: NodeId) -> Vec<Retention> {
         Operator::AsOfJoin { left_time, right_time, .. } => {
             let times = slack(&inputs[0].properties, *left_time).zip(slack(&inputs[1].properties, *right_time));
             let Some((left, right)) = times else { return vec![no_event_time("one of the time columns has not"); 2] };
+            // Less ends than this says: of the right rows before the bound, the last of each key stays for a join that looks back, and a left row of one
+            // that looks ahead stays until it has a match before the bound.
             let slack = left.max(right);
             vec![kept_while(*left_time, slack), kept_while(*right_time, slack)]
         }
