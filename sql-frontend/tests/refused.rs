@@ -39,7 +39,8 @@ fn what_is_not_supported_is_refused_by_name() {
         ("SELECT a FROM ^t FOR SYSTEM_TIME AS OF '2020-01-01'", "FOR SYSTEM_TIME"),
         ("SELECT * FROM ^tumbel(t, ts, INTERVAL '1' MINUTE)", "TUMBEL"),
         ("SELECT * FROM generate_series(1, 3)", "GENERATE_SERIES"),
-        ("SELECT t.a FROM t LEFT SEMI JOIN ^u ON t.a = u.a", "SEMI JOIN"),
+        ("^SELECT t.a FROM t LEFT SEMI JOIN u ON t.a = u.a", "SEMI JOIN"),
+        ("SELECT t.a FROM t RIGHT ANTI JOIN ^u ON t.a = u.a", "ANTI JOIN"),
         ("SELECT * FROM ^public.t", "schema"),
         // The rest of SELECT.
         ("WITH RECURSIVE x AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM x) SELECT n FROM x", "WITH RECURSIVE"),

@@ -229,7 +229,8 @@ fn span(op: BinaryOp, instant: Expr) -> Lower<Span> {
     })
 }
 
-fn flipped(op: BinaryOp) -> BinaryOp {
+/// The comparison with its sides swapped.
+pub(super) fn flipped(op: BinaryOp) -> BinaryOp {
     match op {
         BinaryOp::Less => BinaryOp::Greater,
         BinaryOp::LessOrEqual => BinaryOp::GreaterOrEqual,

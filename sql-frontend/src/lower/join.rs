@@ -1,17 +1,17 @@
-//! Joins: equality conditions become keys, with null-safe ones lifted out of the filter; the rest is the residual.
+//! Joins: equality conditions become keys, with null-safe ones lifted out of the filter; bounds on two times make an interval join; the rest is
+//! the residual.
 //!
 //! A plan's join has one flag for how its keys treat NULL, so DataFusion leaves `IS NOT DISTINCT FROM` in the filter wherever there is
 //! an `=` too. A circuit's keys have a flag each.
 
-use std::collections::BTreeSet;
-
 use datafusion_common::{JoinType, NullEquality};
 use datafusion_expr::Join;
-use deltic_circuit::{BinaryOp, Expr, JoinKey, JoinKind};
+use deltic_circuit::{BinaryOp, Expr, IntervalJoinKind, JoinKey, JoinKind, TimeMatch};
 
 use super::clock::{reads_clock, refused};
-use super::expr::lower_expression;
+use super::expr::{internal, lower_expression};
 use super::piped::{Piped, conjuncts};
+use super::time_bounds::{Side, TimeBounds, side, take_bounds};
 use super::{Lower, Lowering};
 use crate::SqlError;
 use crate::error::Code;
@@ -23,15 +23,15 @@ struct Equality {
     null_safe: bool,
 }
 
+/// When two rows match.
+struct Condition {
+    equalities: Vec<Equality>,
+    times: Option<TimeBounds>,
+    residual: Vec<Expr>,
+}
+
 impl Lowering {
     pub(super) fn join(&mut self, join: &Join) -> Lower<Piped> {
-        let kind = match join.join_type {
-            JoinType::Inner => JoinKind::Inner,
-            JoinType::Left => JoinKind::Left,
-            JoinType::Right => JoinKind::Right,
-            JoinType::Full => JoinKind::Full,
-            other => return Err(SqlError::nowhere(Code::Unsupported, format!("a {other} join is not supported"))),
-        };
         let width = join.left.schema().fields().len();
         let null_safe = join.null_equality == NullEquality::NullEqualsNull;
         let mut equalities = Vec::new();
@@ -43,7 +43,9 @@ impl Lowering {
         let mut residual = Vec::new();
         let mut timed = Vec::new();
         if let Some(filter) = &join.filter {
-            for conjunct in conjuncts(lower_expression(filter, &join.schema)?) {
+            // The schema of a semi-join has the left columns only.
+            let both = join.left.schema().join(join.right.schema()).map_err(|error| internal(&error))?;
+            for conjunct in conjuncts(lower_expression(filter, &both)?) {
                 match equality(&conjunct, width) {
                     _ if reads_clock(&conjunct) => timed.push(conjunct),
                     Some(equality) => equalities.push(equality),
@@ -51,27 +53,34 @@ impl Lowering {
                 }
             }
         }
-        if !timed.is_empty() && kind != JoinKind::Inner {
+        if !timed.is_empty() && join.join_type != JoinType::Inner {
             return Err(refused("it is in the ON of an outer join"));
         }
-        let joined = self.join_nodes(join, kind, equalities, residual)?;
+        let times = take_bounds(&mut residual, width);
+        let joined = self.join_nodes(join, Condition { equalities, times, residual })?;
         self.filter_conjuncts(joined, timed)
     }
 
-    fn join_nodes(&mut self, join: &Join, kind: JoinKind, equalities: Vec<Equality>, residual: Vec<Expr>) -> Lower<Piped> {
+    fn join_nodes(&mut self, join: &Join, on: Condition) -> Lower<Piped> {
         let mut left = self.piped(&join.left)?;
         let mut right = self.piped(&join.right)?;
-        // NULL keys of a side that is not preserved match nothing: they need not be kept.
-        let nulls_of = |keep: bool, key: fn(&Equality) -> &Expr| -> Vec<Expr> {
-            let dropped = equalities.iter().filter(|equality| !keep && !equality.null_safe);
-            dropped.map(|equality| key(equality).clone()).filter(|key| key.as_column().is_some()).collect()
-        };
-        let left_nulls = nulls_of(matches!(kind, JoinKind::Left | JoinKind::Full), |equality| &equality.left);
-        let right_nulls = nulls_of(matches!(kind, JoinKind::Right | JoinKind::Full), |equality| &equality.right);
-        left = self.without_nulls(left, left_nulls);
-        right = self.without_nulls(right, right_nulls);
+        // NULL keys and times of a side that is not preserved match nothing: they need not be kept.
+        let (left_nulls, right_nulls) = nulls(&on);
+        if !matches!(join.join_type, JoinType::Left | JoinType::Full | JoinType::LeftAnti) {
+            left = self.without_nulls(left, left_nulls);
+        }
+        if !matches!(join.join_type, JoinType::Right | JoinType::Full) {
+            right = self.without_nulls(right, right_nulls);
+        }
+        let Condition { equalities, times, residual } = on;
         let null_safe: Vec<bool> = equalities.iter().map(|equality| equality.null_safe).collect();
-        let (left_keys, right_keys) = equalities.into_iter().map(|equality| (equality.left, equality.right)).unzip();
+        let (mut left_keys, mut right_keys): (Vec<Expr>, Vec<Expr>) =
+            equalities.into_iter().map(|equality| (equality.left, equality.right)).unzip();
+        let range = times.map(|times| {
+            left_keys.push(times.left);
+            right_keys.push(times.right);
+            (times.lower, times.upper)
+        });
         let (left, left_keys, left_width) = self.with_keys(left, left_keys)?;
         let (right, right_keys, right_width) = self.with_keys(right, right_keys)?;
         let full_left = self.builder.schema(left).fields().len();
@@ -79,19 +88,68 @@ impl Lowering {
         let place = |column: usize| if column < left_width { column } else { column - left_width + full_left };
         let residual = Expr::conjunction(residual).map(|residual| residual.remap(&place));
         let mut keys: Vec<JoinKey> = Vec::new();
-        for ((left, right), null_safe) in left_keys.into_iter().zip(right_keys).zip(null_safe) {
+        for ((&left, &right), null_safe) in left_keys.iter().zip(&right_keys).zip(null_safe) {
             // The stricter of two conditions on one pair of columns holds.
             match keys.iter_mut().find(|key| key.left == left && key.right == right) {
                 Some(key) => key.null_safe &= null_safe,
                 None => keys.push(JoinKey { left, right, null_safe }),
             }
         }
-        let joined = self.built(|builder| builder.join(left, right, kind, keys, residual))?;
+        let joined = match (range, left_keys.last(), right_keys.last()) {
+            (Some(range), Some(&left_time), Some(&right_time)) => {
+                let kind = interval_kind(join.join_type)?;
+                let on = TimeMatch { keys, left_time, right_time };
+                self.built(|builder| builder.interval_join([left, right], kind, on, range, residual))?
+            }
+            _ => {
+                let kind = kind(join.join_type)?;
+                self.built(|builder| builder.join(left, right, kind, keys, residual))?
+            }
+        };
         let node = self.materialise(joined)?;
         let columns = self.columns_of(node);
-        let outputs = (0..left_width + right_width).map(|column| columns[place(column)].clone()).collect();
+        let left_only = matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti);
+        let width = if left_only { left_width } else { left_width + right_width };
+        let outputs = (0..width).map(|column| columns[place(column)].clone()).collect();
         Ok(Piped::columns(node, outputs))
     }
+}
+
+/// The columns of both sides that match nothing if they are NULL.
+fn nulls(on: &Condition) -> (Vec<Expr>, Vec<Expr>) {
+    let keys = || on.equalities.iter().filter(|equality| !equality.null_safe);
+    let left = keys().map(|key| &key.left).chain(on.times.iter().map(|times| &times.left));
+    let right = keys().map(|key| &key.right).chain(on.times.iter().map(|times| &times.right));
+    let is_column = |expr: &&Expr| expr.as_column().is_some();
+    (left.filter(is_column).cloned().collect(), right.filter(is_column).cloned().collect())
+}
+
+fn kind(join_type: JoinType) -> Lower<JoinKind> {
+    match join_type {
+        JoinType::Inner => Ok(JoinKind::Inner),
+        JoinType::Left => Ok(JoinKind::Left),
+        JoinType::Right => Ok(JoinKind::Right),
+        JoinType::Full => Ok(JoinKind::Full),
+        JoinType::LeftSemi | JoinType::LeftAnti => {
+            let name = if join_type == JoinType::LeftSemi { "SEMI" } else { "ANTI" };
+            let error =
+                SqlError::nowhere(Code::Unsupported, format!("LEFT {name} JOIN without bounds on two times is not supported"));
+            Err(error.with_hint("with ON r.ts BETWEEN l.ts - INTERVAL '5' MINUTE AND l.ts it is an interval join"))
+        }
+        other => Err(SqlError::nowhere(Code::Unsupported, format!("a {other} join is not supported"))),
+    }
+}
+
+fn interval_kind(join_type: JoinType) -> Lower<IntervalJoinKind> {
+    Ok(match join_type {
+        JoinType::Inner => IntervalJoinKind::Inner,
+        JoinType::Left => IntervalJoinKind::Left,
+        JoinType::Right => IntervalJoinKind::Right,
+        JoinType::Full => IntervalJoinKind::Full,
+        JoinType::LeftSemi => IntervalJoinKind::Semi,
+        JoinType::LeftAnti => IntervalJoinKind::Anti,
+        other => return Err(SqlError::nowhere(Code::Unsupported, format!("a {other} join is not supported"))),
+    })
 }
 
 /// `conjunct` as an equality between the sides, of which the left one has `width` columns.
@@ -106,24 +164,4 @@ fn equality(conjunct: &Expr, width: usize) -> Option<Equality> {
     };
     let null_safe = *op == BinaryOp::IsNotDistinctFrom;
     Some(Equality { left: left.as_ref().clone(), right: right.remap(&|column| column - width), null_safe })
-}
-
-#[derive(PartialEq)]
-enum Side {
-    Left,
-    Right,
-}
-
-/// The side of which `expr` reads columns, if it reads any and of one side only.
-fn side(expr: &Expr, width: usize) -> Option<Side> {
-    let mut columns = BTreeSet::new();
-    expr.columns(&mut columns);
-    let (first, last) = (*columns.first()?, *columns.last()?);
-    if last < width {
-        Some(Side::Left)
-    } else if first >= width {
-        Some(Side::Right)
-    } else {
-        None
-    }
 }

@@ -16,6 +16,7 @@ mod order;
 mod piped;
 mod relation;
 mod row_number;
+mod time_bounds;
 mod window;
 
 pub(crate) use clock::check_clock;

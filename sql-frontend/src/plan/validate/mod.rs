@@ -224,16 +224,18 @@ impl Validator {
                 | JoinOperator::Right(constraint)
                 | JoinOperator::RightOuter(constraint)
                 | JoinOperator::FullOuter(constraint)
+                | JoinOperator::LeftSemi(constraint)
+                | JoinOperator::LeftAnti(constraint)
                 | JoinOperator::CrossJoin(constraint) => {
                     if let JoinConstraint::On(expr) = constraint {
                         self.expr(expr)?;
                     }
                 }
-                JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::RightSemi(_) => {
-                    return here.refuse("SEMI JOIN");
+                JoinOperator::Semi(_) | JoinOperator::RightSemi(_) => {
+                    return here.refuse("SEMI JOIN").map_err(|error| error.with_hint("use LEFT SEMI JOIN"));
                 }
-                JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) | JoinOperator::RightAnti(_) => {
-                    return here.refuse("ANTI JOIN");
+                JoinOperator::Anti(_) | JoinOperator::RightAnti(_) => {
+                    return here.refuse("ANTI JOIN").map_err(|error| error.with_hint("use LEFT ANTI JOIN"));
                 }
                 JoinOperator::CrossApply | JoinOperator::OuterApply => return here.refuse("APPLY"),
                 JoinOperator::AsOf { .. } => return here.refuse("ASOF JOIN"),

@@ -1,0 +1,114 @@
+//! Joins by time: bounds on two times in ON, and ASOF JOIN. The interpreter says what rows they make.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+#[path = "common/meaning.rs"]
+mod meaning;
+
+use common::{catalog_of, circuit, plan};
+
+const SOURCES: &str = "
+    CREATE STREAM l (k BIGINT, ts TIMESTAMP, v BIGINT, WATERMARK FOR ts AS ts);
+    CREATE STREAM r (k BIGINT, ts TIMESTAMP, w BIGINT, WATERMARK FOR ts AS ts);
+    CREATE TABLE other (k BIGINT, n INT, b BIGINT, d DATE, z TIMESTAMPTZ);
+";
+
+const TABLES: &[(&str, &str)] = &[
+    ("l", "(1, '1970-01-01 00:01:00', 1), (1, '1970-01-01 00:05:00', 2), (2, '1970-01-01 00:01:00', 3), (1, NULL, 4)"),
+    (
+        "r",
+        "(1, '1970-01-01 00:00:50', 10), (1, '1970-01-01 00:01:00', 20), (1, '1970-01-01 00:01:10', 30), (2, '1970-01-01 00:09:00', 40), (1, NULL, 50)",
+    ),
+];
+
+fn rows(sql: &str) -> String {
+    let catalog = catalog_of(SOURCES);
+    meaning::rows(&catalog, &plan(&catalog, sql).circuit, TABLES).join(" | ")
+}
+
+#[test]
+fn bounds_on_two_times_are_an_interval_join() {
+    let catalog = catalog_of(SOURCES);
+    for (condition, bounds, expected) in [
+        ("r.ts BETWEEN l.ts - INTERVAL '10' SECOND AND l.ts + INTERVAL '5' SECOND", "-10000000 5000000", "1, 10 | 1, 20"),
+        ("l.ts BETWEEN r.ts - INTERVAL '5' SECOND AND r.ts + INTERVAL '10' SECOND", "-10000000 5000000", "1, 10 | 1, 20"),
+        ("r.ts > l.ts - INTERVAL '10' SECOND AND r.ts <= l.ts + INTERVAL '10' SECOND", "-9999999 10000000", "1, 20 | 1, 30"),
+        ("l.ts >= r.ts AND l.ts < r.ts + INTERVAL '10' SECOND", "-9999999 0", "1, 20"),
+        ("l.ts - INTERVAL '10' SECOND <= r.ts AND r.ts - INTERVAL '10' SECOND < l.ts", "-10000000 9999999", "1, 10 | 1, 20"),
+        ("r.ts - l.ts BETWEEN INTERVAL '-10' SECOND AND INTERVAL '5' SECOND", "-10000000 5000000", "1, 10 | 1, 20"),
+        ("INTERVAL '10' SECOND >= l.ts - r.ts AND l.ts - r.ts >= INTERVAL '-5' SECOND", "-10000000 5000000", "1, 10 | 1, 20"),
+        (
+            "r.ts >= l.ts AND r.ts <= l.ts + INTERVAL '1' MINUTE AND r.ts < l.ts + INTERVAL '10' SECOND AND r.w > 5",
+            "0 9999999",
+            "1, 20",
+        ),
+        (
+            "CAST(r.ts AS TIMESTAMPTZ) >= l.ts AND r.ts + INTERVAL '1' HOUR <= l.ts + INTERVAL '61' MINUTE - INTERVAL '50' SECOND",
+            "0 10000000",
+            "1, 20 | 1, 30",
+        ),
+    ] {
+        let sql = format!("SELECT l.v, r.w FROM l JOIN r ON l.k = r.k AND {condition}");
+        let text = circuit(&catalog, &sql);
+        assert!(text.contains("IntervalJoin"), "{condition}\n{text}");
+        let shown: Vec<&str> = bounds.split(' ').collect();
+        assert!(shown.iter().all(|bound| text.contains(bound)), "{condition}\n{text}");
+        assert_eq!(rows(&sql), expected, "{condition}");
+        // The same where WHERE has the condition, and where the bounds are an ordinary one.
+        assert_eq!(rows(&format!("SELECT l.v, r.w FROM l, r WHERE l.k = r.k AND ({condition})")), expected, "{condition}");
+        assert_eq!(
+            rows(&format!("SELECT l.v, r.w FROM l JOIN r ON l.k = r.k AND (({condition}) OR l.v + r.w < 0)")),
+            expected,
+            "{condition}"
+        );
+    }
+}
+
+#[test]
+fn all_kinds_of_interval_joins() {
+    let on = "ON l.k = r.k AND r.ts BETWEEN l.ts - INTERVAL '10' SECOND AND l.ts AND r.w <> 10";
+    for (kind, expected) in [
+        ("JOIN", "1, 20"),
+        ("LEFT JOIN", "1, 20 | 2, NULL | 3, NULL | 4, NULL"),
+        ("RIGHT JOIN", "1, 20 | NULL, 10 | NULL, 30 | NULL, 40 | NULL, 50"),
+        ("FULL JOIN", "1, 20 | 2, NULL | 3, NULL | 4, NULL | NULL, 10 | NULL, 30 | NULL, 40 | NULL, 50"),
+    ] {
+        let sql = format!("SELECT l.v, r.w FROM l {kind} r {on}");
+        assert!(circuit(&catalog_of(SOURCES), &sql).contains("IntervalJoin"), "{kind}");
+        assert_eq!(rows(&sql), expected, "{kind}");
+    }
+    assert_eq!(rows(&format!("SELECT l.v FROM l LEFT SEMI JOIN r {on}")), "1");
+    assert_eq!(rows(&format!("SELECT l.v FROM l LEFT ANTI JOIN r {on}")), "2 | 3 | 4");
+    // Without keys.
+    assert_eq!(
+        rows("SELECT l.v, r.w FROM l JOIN r ON r.ts BETWEEN l.ts AND l.ts + INTERVAL '10' SECOND"),
+        "1, 20 | 1, 30 | 3, 20 | 3, 30"
+    );
+}
+
+#[test]
+fn numbers_and_days_are_times_as_well() {
+    let catalog = catalog_of(SOURCES);
+    for (condition, bounds) in [
+        ("a.n BETWEEN b.n - 5 AND b.n + 3", ["-3", "5"]),
+        ("a.n >= b.b AND a.n < b.b + 10", ["-9", "0"]),
+        ("b.b - a.n BETWEEN 2 AND 4", ["2", "4"]),
+        ("b.d >= a.d AND b.d < a.d + 2", ["0", "172799999999"]),
+        ("b.z >= a.d AND b.z < a.d + INTERVAL '1' DAY", ["0", "86399999999"]),
+    ] {
+        let text = circuit(&catalog, &format!("SELECT a.k FROM other AS a JOIN other AS b ON a.k = b.k AND {condition}"));
+        assert!(text.contains("IntervalJoin") && bounds.iter().all(|bound| text.contains(bound)), "{condition}\n{text}");
+    }
+    // Bounded on one side, by two pairs, by a month, or never.
+    for condition in [
+        "a.n >= b.n - 5",
+        "a.n >= b.n AND a.b <= b.b",
+        "a.z >= b.z AND a.z < b.z + INTERVAL '1' MONTH",
+        "a.n > b.n AND a.n < b.n",
+        "a.n BETWEEN b.n - 5 AND b.n + b.b",
+    ] {
+        let text = circuit(&catalog, &format!("SELECT a.k FROM other AS a JOIN other AS b ON a.k = b.k AND {condition}"));
+        assert!(!text.contains("IntervalJoin"), "{condition}\n{text}");
+    }
+}
