@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array};
+use arrow::array::{ArrayRef, Float64Array, Int64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use deltic_circuit::{
     AggregateCall, AggregateFunction, Circuit, CircuitBuilder, CircuitError, EpochInfo, EventTime, Properties, TimeSource,
@@ -26,10 +26,14 @@ pub struct Shape {
     pub append_only: bool,
     /// The source has a watermark.
     pub watermark: bool,
+    /// The values are DOUBLE, and their sums exact.
+    pub floats: bool,
 }
 
-fn schema() -> SchemaRef {
-    Arc::new(Schema::new(["k", "t", "v"].map(|name| Field::new(name, DataType::Int64, false)).to_vec()))
+fn schema(floats: bool) -> SchemaRef {
+    let value = if floats { DataType::Float64 } else { DataType::Int64 };
+    let types = [("k", DataType::Int64), ("t", DataType::Int64), ("v", value)];
+    Arc::new(Schema::new(types.map(|(name, data_type)| Field::new(name, data_type, false)).to_vec()))
 }
 
 /// The circuit of a view of sessions.
@@ -43,12 +47,15 @@ pub fn circuit(shape: Shape) -> Result<Circuit, CircuitError> {
         properties.event_times = vec![EventTime { column: 1, slack: 0 }];
     }
     let mut builder = CircuitBuilder::new();
-    let source = builder.source("s", schema(), properties);
+    let source = builder.source("s", schema(shape.floats), properties);
     let output = if shape.rows {
         builder.session_rows(source, vec![0], 1, GAP, None)?
     } else {
-        let call =
-            |function, argument| AggregateCall { function, argument, distinct: false, filter: None, data_type: DataType::Int64 };
+        let value = if shape.floats { DataType::Float64 } else { DataType::Int64 };
+        let call = |function, argument: Option<usize>| {
+            let data_type = argument.map_or(DataType::Int64, |_| value.clone());
+            AggregateCall { function, argument, distinct: false, filter: None, data_type }
+        };
         let calls = [
             ("n", AggregateFunction::Count, None),
             ("s", AggregateFunction::Sum, Some(2)),
@@ -61,18 +68,24 @@ pub fn circuit(shape: Shape) -> Result<Circuit, CircuitError> {
     builder.finish(output, None)
 }
 
-/// Changes as a batch.
-pub fn batch(events: &[Event]) -> ZBatch {
+/// Changes as a batch; the values are DOUBLE if `floats`.
+pub fn batch(events: &[Event], floats: bool) -> ZBatch {
     let column = |value: fn(&Event) -> i64| -> ArrayRef { Arc::new(events.iter().map(value).collect::<Int64Array>()) };
-    let columns = vec![column(|event| event.0), column(|event| event.1), column(|event| event.2)];
+    let values = match floats {
+        true => Arc::new(events.iter().map(|event| event.2 as f64 / 8.0).collect::<Float64Array>()),
+        false => column(|event| event.2),
+    };
+    let columns = vec![column(|event| event.0), column(|event| event.1), values];
     let weights = events.iter().any(|event| event.3 != 1).then(|| events.iter().map(|event| event.3).collect::<Vec<_>>().into());
-    ZBatch::new(schema(), columns, weights, events.len())
+    ZBatch::new(schema(floats), columns, weights, events.len())
 }
 
 /// A session operator, driven by hand.
 pub struct Sessions {
     /// The operator.
     pub operator: Box<dyn EpochOperator>,
+    /// What it shows.
+    pub shape: Shape,
     epoch: u64,
 }
 
@@ -83,7 +96,7 @@ impl Sessions {
     /// None: the circuit is valid.
     pub fn new(shape: Shape) -> Result<Self, Box<dyn std::error::Error>> {
         let circuit = circuit(shape)?;
-        Ok(Sessions { operator: session(&circuit, circuit.output)?, epoch: 0 })
+        Ok(Sessions { operator: session(&circuit, circuit.output)?, shape, epoch: 0 })
     }
 
     /// Applies an epoch; returns the number of rows that came out.

@@ -39,7 +39,10 @@ mod debug {
             node.operator,
             Operator::MapFilter { .. } | Operator::Union | Operator::Negate | Operator::TimeWindow { .. }
         );
-        let groups = matches!(node.operator, Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. });
+        let groups = matches!(
+            node.operator,
+            Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. } | Operator::Session { .. }
+        );
         let waiting =
             matches!(node.operator, Operator::Emit { .. } | Operator::TemporalFilter { .. } | Operator::AsOfJoin { .. });
         Box::new(Contract {

@@ -32,6 +32,9 @@ struct Args {
     /// Show the rows with the bounds of their sessions instead of aggregates
     #[arg(long)]
     show_rows: bool,
+    /// Let the values of the histories be DOUBLE, with exact sums
+    #[arg(long)]
+    floats: bool,
 }
 
 impl Args {
@@ -62,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Nanoseconds of CPU time per event, and rows out per event.
 fn run(sessions: &mut Sessions, events: &[Event], epoch_rows: usize) -> (f64, f64) {
-    let batches: Vec<_> = events.chunks(epoch_rows).map(batch).collect();
+    let batches: Vec<_> = events.chunks(epoch_rows).map(|events| batch(events, sessions.shape.floats)).collect();
     let mut out = 0;
     let spent = spent(|| batches.into_iter().for_each(|batch| out += sessions.epoch(batch)));
     (spent.cpu.as_nanos() as f64 / events.len() as f64, out as f64 / events.len() as f64)
@@ -84,7 +87,7 @@ fn histories(args: &Args) -> Result<(), Box<dyn Error>> {
                 [(Order::Ascending, false), (Order::Ascending, true), (Order::Shuffled, false), (Order::Shuffled, true)]
             {
                 let events = events(rows, keys, per_key, order, deletes);
-                let mut sessions = Sessions::new(Shape { rows: args.show_rows, ..Shape::default() })?;
+                let mut sessions = Sessions::new(Shape { rows: args.show_rows, floats: args.floats, ..Shape::default() })?;
                 let (cost, out) = run(&mut sessions, &events, args.epoch_rows);
                 let state = sessions.operator.state_size();
                 println!(
@@ -107,15 +110,17 @@ fn single(args: &Args) -> Result<(), Box<dyn Error>> {
         "{:>7} {:>9} {:>12} {:>11} {:>11} {:>11} {:>11}",
         "keys", "sessions", "rows/session", "insert ns", "delete ns", "merge ns", "split ns"
     );
+    // Always as many rows: more sessions, or longer ones.
     let shapes = [
-        (1_000, 1, 10),
-        (1_000, 10, 10),
+        (1_000, 1, 1_000),
+        (1_000, 10, 100),
         (1_000, 100, 10),
         (1_000, 1_000, 1),
+        (100_000, 1, 10),
         (100, 1_000, 10),
-        (10, 10_000, 10),
+        (1, 100_000, 10),
+        (1, 1_000, 1_000),
         (1, 1, 1_000_000),
-        (10, 1, 100_000),
     ];
     for (keys, per_key, length) in shapes {
         if keys * per_key * length > args.rows {

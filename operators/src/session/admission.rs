@@ -9,6 +9,8 @@ use deltic_circuit::time::{OUT_OF_RANGE, bound_column, event_times};
 use deltic_circuit::{ErrorRows, EvalError, render_row};
 use deltic_zset::ZBatch;
 
+use crate::Output;
+
 static FAILURE: LazyLock<EvalError> = LazyLock::new(|| EvalError::new(code::OVERFLOW, OUT_OF_RANGE));
 
 /// Takes the rows whose time has a session, and keeps the errors of those whose session would end out of range.
@@ -49,15 +51,16 @@ impl Admission {
     }
 }
 
-/// The error rows of an epoch, each once.
-pub(super) fn finish(errors: ErrorRows) -> ZBatch {
-    let errors = errors.finish();
-    if errors.len() < 2 { errors } else { errors.consolidate().unwrap_or(errors) }
-}
-
-/// The error of a key with too many sessions.
-pub(super) fn too_many(most: u64) -> EvalError {
-    EvalError::new(code::SESSIONS, format!("more than {most} sessions of one key"))
+/// The output of an epoch, each error row once.
+pub(super) fn output(rows: ZBatch, errors: ErrorRows) -> Output {
+    let mut output = Output::default();
+    output.rows.extend((!rows.is_empty()).then_some(rows));
+    if !errors.is_empty() {
+        let errors = errors.finish();
+        let consolidated = errors.consolidate().unwrap_or(errors);
+        output.errors.extend((!consolidated.is_empty()).then_some(consolidated));
+    }
+    output
 }
 
 /// Starts and ends of sessions as columns of this type.

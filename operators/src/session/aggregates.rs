@@ -8,8 +8,8 @@ use deltic_zset::equality::equal_pairs;
 use deltic_zset::{Result, ZBatch};
 
 use super::SessionSpec;
-use super::admission::{Admission, bounds, finish, too_many};
-use super::clusters::{Change, Epoch, merges_and_splits};
+use super::admission::{Admission, bounds, output};
+use super::clusters::{Change, Epoch};
 use super::event::{Entry, Place};
 use super::plan::{CallResults, Plan};
 use super::sessions::Session;
@@ -20,6 +20,8 @@ use crate::{EpochOperator, Output, StateSize, WindowMetrics};
 /// Keeps one row per session: partition columns, start, end, the result of each call.
 pub(super) struct AggregateSessions<T: Results> {
     schema: SchemaRef,
+    /// No rows.
+    nothing: ZBatch,
     partition: Vec<usize>,
     bound: DataType,
     admission: Admission,
@@ -39,6 +41,7 @@ impl<T: Results> AggregateSessions<T> {
         Ok(AggregateSessions {
             admission: Admission::new(spec.time, spec.gap),
             state: spec.state()?,
+            nothing: ZBatch::empty(spec.schema.clone()),
             schema: spec.schema,
             partition: spec.partition,
             bound: spec.bound,
@@ -92,7 +95,7 @@ impl<T: Results> AggregateSessions<T> {
     fn rows(&self, shown: &Shown<'_, T>, errors: &mut ErrorRows) -> ZBatch {
         let Shown { sessions, pairs } = shown;
         if sessions.is_empty() {
-            return ZBatch::empty(self.schema.clone());
+            return self.nothing.clone();
         }
         let tallies: Vec<&T> = sessions.iter().map(|(session, _)| &session.tally).collect();
         let results = self.plan.results(&tallies);
@@ -191,18 +194,11 @@ impl<T: Results> EpochOperator for AggregateSessions<T> {
         let epoch = self.state.apply(std::mem::take(&mut self.pending));
         let mut errors = self.admission.take_errors();
         let rows = self.delta(&epoch, &mut errors);
-        for &(key, weight) in &epoch.crowded {
-            let error = too_many(self.state.most_sessions.unwrap_or_default());
-            errors.push(&error, "session", render_values(&self.state.keys.keys(&[key]), 0), weight);
-        }
-        for cluster in &epoch.clusters {
-            let (merges, splits) = merges_and_splits(&epoch.olds[cluster.olds.clone()], &epoch.news[cluster.news.clone()]);
-            self.metrics.session_merges += merges;
-            self.metrics.session_splits += splits;
-        }
+        self.state.report_crowded(&epoch, &mut errors);
+        epoch.count(&mut self.metrics);
         self.state.forget_empty(&epoch.touched);
         self.state.expire(|_| ());
-        Output::of(rows, finish(errors))
+        output(rows, errors)
     }
 
     fn contents(&self) -> Option<ZBatch> {

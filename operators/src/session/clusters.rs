@@ -3,13 +3,14 @@
 //! The changed events of a key and the old sessions that they touch form clusters: chains with steps of at most the gap. What is in no cluster does not
 //! change. Without a retraction, all of a cluster becomes one session, and its aggregates are those of the old sessions and
 //! of the new events together: the index is not asked. With one the cluster is cut again after the events are applied: a run without
-//! a wider gap is found in one descent, which brings its aggregates along.
+//! a wider gap is found in one descent, and its aggregates in another.
 
 use std::ops::{Bound, Range};
 
 use super::event::{Entry, Events, Place};
 use super::sessions::{Session, Sessions};
 use super::tally::Tally;
+use crate::WindowMetrics;
 
 /// A changed event, with its weights before and after the epoch.
 pub(super) struct Delta<E> {
@@ -60,6 +61,15 @@ impl<T: Tally> Epoch<T> {
             touched: Vec::new(),
             cancelled: Vec::new(),
             crowded: Vec::new(),
+        }
+    }
+
+    /// Counts the sessions that were joined and split off.
+    pub(super) fn count(&self, metrics: &mut WindowMetrics) {
+        for Cluster { olds, news, .. } in &self.clusters {
+            let (merges, splits) = merges_and_splits(&self.olds[olds.clone()], &self.news[news.clone()]);
+            metrics.session_merges += merges;
+            metrics.session_splits += splits;
         }
     }
 }
@@ -157,12 +167,13 @@ pub(super) fn cut_again<T: Tally>(torn: &[Torn], gap: i64, events: &Events<T>, e
     for Torn { cluster, from, to } in torn {
         let first_new = epoch.news.len();
         let mut from = Bound::Included(Entry::first_of(*from));
-        while let Some((last, span)) = events.run_from(from.as_ref(), |span| span.widest_gap <= gap) {
-            if span.first > *to {
+        while let Some((last, _)) = events.last_while_of(from.as_ref(), |span| span.reach, |reach| reach.widest_gap <= gap) {
+            let span = events.summary((from.as_ref(), Bound::Included(last)));
+            let last = last.clone();
+            if span.reach.first > *to {
                 break;
             }
-            let last = last.clone();
-            epoch.news.push(Session { place: span.first, last: last.place.time(), tally: span.tally });
+            epoch.news.push(Session { place: span.reach.first, last: last.place.time(), tally: span.tally });
             if last.place >= *to {
                 break;
             }
@@ -173,7 +184,7 @@ pub(super) fn cut_again<T: Tally>(torn: &[Torn], gap: i64, events: &Events<T>, e
 }
 
 /// How many sessions were joined with an earlier one, and how many were split off.
-pub(super) fn merges_and_splits<T>(olds: &[Session<T>], news: &[Session<T>]) -> (u64, u64) {
+fn merges_and_splits<T>(olds: &[Session<T>], news: &[Session<T>]) -> (u64, u64) {
     let overlaps = |a: &Session<T>, b: &Session<T>| a.place.time() <= b.last && b.place.time() <= a.last;
     let (mut merges, mut splits) = (0, 0);
     let (mut old, mut new) = (0, 0);

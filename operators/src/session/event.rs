@@ -86,16 +86,34 @@ impl<E: Default> Entry<E> {
 /// The events of all keys with more than a few.
 pub(super) type Events<T> = OrderedIndex<Entry<<T as Tally>::Event>, Span<T>>;
 
-/// What an ordered index knows of a run of events.
-#[derive(Clone)]
-pub(super) struct Span<T> {
-    /// Its aggregates.
-    pub(super) tally: T,
-    /// The greatest distance of neighbours; `u64::MAX` if there are several keys.
-    pub(super) widest_gap: u64,
+/// Where a run of events is, and whether it is one session.
+#[derive(Clone, Copy)]
+pub(super) struct Reach {
     /// [`Place::NOWHERE`] if there are no events.
     pub(super) first: Place,
     last: Place,
+    /// The greatest distance of neighbours; `u64::MAX` if there are several keys.
+    pub(super) widest_gap: u64,
+}
+
+impl Reach {
+    const NONE: Reach = Reach { first: Place::NOWHERE, last: Place::NOWHERE, widest_gap: 0 };
+
+    fn at(place: Place) -> Self {
+        Reach { first: place, last: place, widest_gap: 0 }
+    }
+
+    #[inline(always)]
+    fn join(self, right: Reach) -> Self {
+        if self.first == Place::NOWHERE {
+            return right;
+        }
+        if right.first == Place::NOWHERE {
+            return self;
+        }
+        let between = gap(self.last, right.first);
+        Reach { first: self.first, last: right.last, widest_gap: self.widest_gap.max(right.widest_gap).max(between) }
+    }
 }
 
 #[inline(always)]
@@ -103,29 +121,49 @@ fn gap(left: Place, right: Place) -> u64 {
     if left.key == right.key { right.time.wrapping_sub(left.time) as u64 } else { u64::MAX }
 }
 
+impl<E> Summary<Entry<E>> for Reach {
+    fn identity() -> Self {
+        Reach::NONE
+    }
+
+    fn of(entry: &Entry<E>, _: i64) -> Self {
+        Reach::at(entry.place)
+    }
+
+    fn combine(&self, right: &Self) -> Self {
+        self.join(*right)
+    }
+}
+
+/// What an ordered index knows of a run of events.
+#[derive(Clone)]
+pub(super) struct Span<T> {
+    pub(super) reach: Reach,
+    /// Its aggregates.
+    pub(super) tally: T,
+}
+
 impl<T: Tally> Summary<Entry<T::Event>> for Span<T> {
     fn identity() -> Self {
-        Span { tally: T::default(), widest_gap: 0, first: Place::NOWHERE, last: Place::NOWHERE }
+        Span { reach: Reach::NONE, tally: T::default() }
     }
 
     fn of(entry: &Entry<T::Event>, weight: i64) -> Self {
         let mut tally = T::default();
         tally.add(&entry.event, weight);
-        Span { tally, widest_gap: 0, first: entry.place, last: entry.place }
+        Span { reach: Reach::at(entry.place), tally }
+    }
+
+    fn combine(&self, right: &Self) -> Self {
+        let mut span = self.clone();
+        span.append(right);
+        span
     }
 
     #[inline]
-    fn combine(&self, right: &Self) -> Self {
-        if self.first == Place::NOWHERE {
-            return right.clone();
-        }
-        let mut span = self.clone();
-        if right.first != Place::NOWHERE {
-            span.tally.merge(&right.tally);
-            span.widest_gap = span.widest_gap.max(right.widest_gap).max(gap(self.last, right.first));
-            span.last = right.last;
-        }
-        span
+    fn append(&mut self, right: &Self) {
+        self.reach = self.reach.join(right.reach);
+        self.tally.merge(&right.tally);
     }
 
     fn of_entries(entries: &[Entry<T::Event>], weights: &[i64]) -> Self {
@@ -136,6 +174,6 @@ impl<T: Tally> Summary<Entry<T::Event>> for Span<T> {
             widest_gap = widest_gap.max(gap(before, entry.place));
             before = entry.place;
         }
-        Span { tally, widest_gap, first: first.place, last: last.place }
+        Span { reach: Reach { first: first.place, last: last.place, widest_gap }, tally }
     }
 }

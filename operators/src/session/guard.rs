@@ -4,11 +4,23 @@
 
 use std::ops::Range;
 
+use deltic_circuit::errors::code;
+use deltic_circuit::{ErrorRows, EvalError, render_values};
+
 use super::clusters::{Cluster, Epoch};
 use super::state::State;
 use super::tally::Tally;
 
 impl<T: Tally> State<T> {
+    /// Adds the errors of the keys that got, or no longer have, too many sessions.
+    pub(super) fn report_crowded(&self, epoch: &Epoch<T>, errors: &mut ErrorRows) {
+        let most = self.most_sessions.unwrap_or_default();
+        for &(key, weight) in &epoch.crowded {
+            let error = EvalError::new(code::SESSIONS, format!("more than {most} sessions of one key"));
+            errors.push(&error, "session", render_values(&self.keys.keys(&[key]), 0), weight);
+        }
+    }
+
     /// Decides whether the sessions of a key are shown before and after the epoch, given their numbers. Where that changes, all of them
     /// change: those in no cluster get one each.
     pub(super) fn guard(&mut self, epoch: &mut Epoch<T>, clusters: Range<usize>, before: usize, after: usize) {

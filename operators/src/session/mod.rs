@@ -7,7 +7,7 @@
 //! The subtle fact is the cost: per changed row O(log n) in the rows and sessions of its key, whatever the length of a session. Without
 //! retractions the aggregates of a cluster are those of its old sessions and new events together. With one they must be had
 //! from what is left, MIN and MAX included: the events of all keys stand in one ordered index whose subtrees know their widest
-//! gap and their aggregates ([`event`]), so one descent finds both the end of a session and its results. Keys with a few events, which
+//! gap and their aggregates ([`event`]), so one descent finds the end of a session and another its results. Keys with a few events, which
 //! are most, need none of it ([`small`]).
 //!
 //! When a watermark has passed a session, it leaves the state without output ([`expiry`]).
@@ -36,7 +36,7 @@ mod words;
 use arrow::datatypes::{DataType, SchemaRef};
 use deltic_circuit::time::bound_type;
 use deltic_circuit::{Circuit, NodeId, Operator, SessionOutput, retention};
-use deltic_zset::{Error, Result};
+use deltic_zset::{Error, ExactSum, Result};
 
 use crate::{EpochOperator, Horizon};
 use aggregates::AggregateSessions;
@@ -100,15 +100,16 @@ pub fn session(circuit: &Circuit, id: NodeId) -> Result<Box<dyn EpochOperator>> 
         }
     };
     let plan = Plan::try_new(calls, &input.schema)?;
-    if !plan.fits_words() {
-        return Ok(Box::new(AggregateSessions::<ValueTally>::try_new(spec, plan)?));
-    }
-    Ok(match plan.streams.len() {
-        0 => Box::new(AggregateSessions::<WordTally<0>>::try_new(spec, plan)?),
-        1 => Box::new(AggregateSessions::<WordTally<1>>::try_new(spec, plan)?),
-        2 => Box::new(AggregateSessions::<WordTally<2>>::try_new(spec, plan)?),
-        // No stream has the bits of those that are not there.
-        3 | 4 => Box::new(AggregateSessions::<WordTally<4>>::try_new(spec, plan)?),
+    let streams = if plan.fits_words() { plan.streams.len() } else { usize::MAX };
+    Ok(match (streams, plan.sums_floats()) {
+        (0, _) => Box::new(AggregateSessions::<WordTally<0>>::try_new(spec, plan)?),
+        (1, false) => Box::new(AggregateSessions::<WordTally<1>>::try_new(spec, plan)?),
+        (2, false) => Box::new(AggregateSessions::<WordTally<2>>::try_new(spec, plan)?),
+        // No event has a value in the streams that are not there.
+        (3 | 4, false) => Box::new(AggregateSessions::<WordTally<4>>::try_new(spec, plan)?),
+        (1, true) => Box::new(AggregateSessions::<WordTally<1, ExactSum>>::try_new(spec, plan)?),
+        (2, true) => Box::new(AggregateSessions::<WordTally<2, ExactSum>>::try_new(spec, plan)?),
+        (3 | 4, true) => Box::new(AggregateSessions::<WordTally<4, ExactSum>>::try_new(spec, plan)?),
         _ => Box::new(AggregateSessions::<ValueTally>::try_new(spec, plan)?),
     })
 }

@@ -156,7 +156,12 @@ impl Plan {
 
     /// Whether all streams are kept as words.
     pub(super) fn fits_words(&self) -> bool {
-        self.streams.iter().all(|stream| matches!(stream.kind, Kind::Presence | Kind::Word { .. }))
+        self.streams.iter().all(|stream| matches!(stream.kind, Kind::Presence | Kind::Word { .. } | Kind::Float))
+    }
+
+    /// Whether floats are summed.
+    pub(super) fn sums_floats(&self) -> bool {
+        self.streams.iter().any(|stream| matches!(stream.kind, Kind::Float))
     }
 
     /// Whether tallies with different totals have different results.

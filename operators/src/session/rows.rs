@@ -7,13 +7,13 @@ use std::ops::Range;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
-use deltic_circuit::{EpochInfo, render_values};
+use deltic_circuit::EpochInfo;
 use deltic_zset::hash::hash_columns;
 use deltic_zset::{EncodedRows, GroupTable, Result, RowLayout, ZBatch};
 
 use super::SessionSpec;
-use super::admission::{Admission, bounds, finish, too_many};
-use super::clusters::{Change, Cluster, Delta, Epoch, merges_and_splits};
+use super::admission::{Admission, bounds, output};
+use super::clusters::{Change, Cluster, Delta, Epoch};
 use super::event::{Entry, Events, Place};
 use super::sessions::Session;
 use super::state::State;
@@ -23,6 +23,8 @@ use crate::{EpochOperator, Output, StateSize, WindowMetrics};
 /// Keeps the rows with the bounds of their sessions.
 pub(super) struct RowSessions {
     schema: SchemaRef,
+    /// No rows.
+    nothing: ZBatch,
     partition: Vec<usize>,
     bound: DataType,
     admission: Admission,
@@ -50,6 +52,7 @@ impl RowSessions {
         Ok(RowSessions {
             admission: Admission::new(spec.time, spec.gap),
             state: spec.state()?,
+            nothing: ZBatch::empty(spec.schema.clone()),
             schema: spec.schema,
             partition: spec.partition,
             bound: spec.bound,
@@ -75,6 +78,9 @@ impl RowSessions {
     }
 
     fn batch(&self, shown: Shown) -> ZBatch {
+        if shown.rows.is_empty() {
+            return self.nothing.clone();
+        }
         let Shown { rows, starts, ends, weights } = shown;
         let columns = self.rows.keys(&rows).into_iter().chain(bounds(starts, ends, &self.bound)).collect();
         let count = rows.len();
@@ -233,20 +239,13 @@ impl EpochOperator for RowSessions {
         self.metrics.retractions_emitted = retracted.fold(self.metrics.retractions_emitted, u64::saturating_add);
         let rows = self.batch(shown);
         let mut errors = self.admission.take_errors();
-        for &(key, weight) in &epoch.crowded {
-            let error = too_many(self.state.most_sessions.unwrap_or_default());
-            errors.push(&error, "session", render_values(&self.state.keys.keys(&[key]), 0), weight);
-        }
-        for cluster in &epoch.clusters {
-            let (merges, splits) = merges_and_splits(&epoch.olds[cluster.olds.clone()], &epoch.news[cluster.news.clone()]);
-            self.metrics.session_merges += merges;
-            self.metrics.session_splits += splits;
-        }
+        self.state.report_crowded(&epoch, &mut errors);
+        epoch.count(&mut self.metrics);
         self.forget_rows(&epoch);
         self.state.forget_empty(&epoch.touched);
         let rows_table = &mut self.rows;
         self.state.expire(|row| rows_table.remove(row));
-        Output::of(rows, finish(errors))
+        output(rows, errors)
     }
 
     fn contents(&self) -> Option<ZBatch> {

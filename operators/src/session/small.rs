@@ -127,6 +127,14 @@ impl<T: Tally> State<T> {
 
     /// Removes the sessions of a key with few events that end before `horizon`. Returns the end of the first one that is left.
     pub(super) fn expire_small(&mut self, key: u32, horizon: i64, forget: &mut impl FnMut(T::Event)) -> Option<i64> {
+        let KeyState::Few { first, events } = self.key_state(key) else { return None };
+        let last = self.few.get(first + events as u32 - 1).time;
+        if last + self.gap < horizon {
+            // The most common case: there is no session that ends later.
+            self.few.remove(first, events).for_each(|event| forget(event.event));
+            self.set_key_state(key, KeyState::Empty);
+            return None;
+        }
         let mut sessions = Vec::new();
         self.cut_small(key, &mut sessions);
         let live = sessions.into_iter().find(|session| session.last + self.gap >= horizon);

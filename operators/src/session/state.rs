@@ -1,7 +1,7 @@
 //! [`State`]: events and sessions of all keys, and how an epoch changes them.
 //!
 //! A key with up to a few events is one short array ([`small`](super::small)); any other has its events and sessions in the ordered indexes that all
-//! keys share. An input that never retracts has no events, only sessions.
+//! keys share. An input that never retracts has sessions and no events there.
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
@@ -126,8 +126,11 @@ impl<T: Tally> State<T> {
     /// Applies the changes of an epoch.
     pub(super) fn apply(&mut self, changes: Vec<Change<T>>) -> Epoch<T> {
         let mut epoch = Epoch::new();
+        if changes.is_empty() {
+            return epoch;
+        }
         let changes = net(changes, &mut epoch);
-        let mut changes = if self.events.is_some() { self.apply_small(changes, &mut epoch) } else { changes };
+        let mut changes = self.apply_small(changes, &mut epoch);
         let small_clusters = epoch.clusters.len();
         let torn = form(&changes, epoch.deltas.len(), self.gap, &self.sessions, &mut epoch);
         if let Some(events) = &mut self.events {

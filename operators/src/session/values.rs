@@ -13,7 +13,7 @@ use deltic_zset::{ExactSum, ZBatch};
 
 use super::plan::{Kind, Plan, Stream};
 use super::tally::{End, Results, Tally};
-use super::words::SIGN;
+use super::words::{SIGN, float};
 
 /// One value of one stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,11 +113,6 @@ impl Cell {
             self.widen(low, high);
         }
     }
-}
-
-/// The double, or the float widened to one, of an order-preserving word of doubles.
-fn float(word: u64) -> f64 {
-    f64::from_bits(if word >> 63 == 1 { word & !SIGN } else { !word })
 }
 
 /// The tally of any streams. It has no cells as long as it has no events.

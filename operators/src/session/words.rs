@@ -1,24 +1,28 @@
 //! [`Words`]: events and tallies of up to a few streams whose values fit a word. No allocation, no indirection.
 //!
 //! Values are order-preserving words, so that extremes need no type. Their sum is taken over these words and
-//! the offset that the encoding added is taken off where the sum is read: `sum(v) = sum(word) - offset x count`.
+//! the offset that the encoding added is taken off where the sum is read: `sum(v) = sum(word) - offset x count`. Floats are the exception: an event
+//! says which of its words are, and these go to exact sums.
 
 use arrow::array::ArrayRef;
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::i256;
 use deltic_zset::{ExactSum, ZBatch};
 
-use super::plan::{Plan, Stream};
+use super::plan::{Kind, Plan, Stream};
 use super::tally::{End, Results, Tally};
 
 /// What is added to a signed value to make its word.
 pub(super) const SIGN: u64 = 1 << 63;
 
-/// The values of an event for `N` streams. Packed: it is kept for every event.
+/// Beside the bit for the presence of a value: it is a float that is summed.
+const FLOAT: u8 = 1 << 4;
+
+/// The values of an event for `N` streams, up to four. Packed: it is kept for every event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, packed)]
 pub(super) struct Words<const N: usize> {
-    /// Bit `i`: the event has a value in stream `i`.
+    /// Bit `i`: the event has a value in stream `i`. Bit `i + 4`: it is a float that is summed.
     present: u8,
     /// Zero where there is none.
     values: [u64; N],
@@ -59,34 +63,83 @@ impl Wide {
 }
 
 /// What is known of one stream. Sums and counts wrap; they are right whenever the true value fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Cell {
+#[derive(Clone)]
+struct Cell<F> {
     count: Wide,
     sum: Wide,
     /// Above `max` if there is no value.
     min: u64,
     max: u64,
+    floats: F,
 }
 
-impl Cell {
-    const EMPTY: Cell = Cell { count: Wide(0), sum: Wide(0), min: u64::MAX, max: 0 };
-}
-
-/// The tally of `N` streams of words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct WordTally<const N: usize> {
-    total: Wide,
-    cells: [Cell; N],
-}
-
-impl<const N: usize> Default for WordTally<N> {
+impl<F: Floats> Cell<F> {
     #[inline]
-    fn default() -> Self {
-        WordTally { total: Wide(0), cells: [Cell::EMPTY; N] }
+    fn empty() -> Self {
+        Cell { count: Wide(0), sum: Wide(0), min: u64::MAX, max: 0, floats: F::default() }
     }
 }
 
-impl<const N: usize> Tally for WordTally<N> {
+/// The sums of floats in a tally that may have some: exact ones, or nothing at all.
+pub(super) trait Floats: Clone + Default + 'static {
+    /// Whether there may be floats.
+    const SOME: bool;
+
+    fn add(&mut self, word: u64, weight: i64);
+
+    fn merge(&mut self, other: &Self);
+
+    fn sum(&self) -> Option<&ExactSum>;
+}
+
+impl Floats for () {
+    const SOME: bool = false;
+
+    fn add(&mut self, _: u64, _: i64) {}
+
+    fn merge(&mut self, (): &Self) {}
+
+    fn sum(&self) -> Option<&ExactSum> {
+        None
+    }
+}
+
+impl Floats for ExactSum {
+    const SOME: bool = true;
+
+    fn add(&mut self, word: u64, weight: i64) {
+        self.add(float(word), weight);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.merge(other);
+    }
+
+    fn sum(&self) -> Option<&ExactSum> {
+        Some(self)
+    }
+}
+
+/// The double of an order-preserving word.
+pub(super) fn float(word: u64) -> f64 {
+    f64::from_bits(if word & SIGN != 0 { word & !SIGN } else { !word })
+}
+
+/// The tally of `N` streams of words.
+#[derive(Clone)]
+pub(super) struct WordTally<const N: usize, F = ()> {
+    total: Wide,
+    cells: [Cell<F>; N],
+}
+
+impl<const N: usize, F: Floats> Default for WordTally<N, F> {
+    #[inline]
+    fn default() -> Self {
+        WordTally { total: Wide(0), cells: std::array::from_fn(|_| Cell::empty()) }
+    }
+}
+
+impl<const N: usize, F: Floats> Tally for WordTally<N, F> {
     type Event = Words<N>;
 
     #[inline]
@@ -100,7 +153,9 @@ impl<const N: usize> Tally for WordTally<N> {
             }
             let value = values[stream];
             cell.count.add(wide_weight);
-            if weight == 1 {
+            if F::SOME && present >> stream & FLOAT != 0 {
+                cell.floats.add(value, weight);
+            } else if weight == 1 {
                 cell.sum.add(i128::from(value));
             } else {
                 cell.sum.add(i128::from(value).wrapping_mul(wide_weight));
@@ -120,24 +175,30 @@ impl<const N: usize> Tally for WordTally<N> {
             cell.sum.add(other.sum.0);
             cell.min = cell.min.min(other.min);
             cell.max = cell.max.max(other.max);
+            cell.floats.merge(&other.floats);
         }
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        self == other
+        let words = |tally: &Self| {
+            let cells = tally.cells.each_ref().map(|cell| (cell.count, cell.sum, cell.min, cell.max));
+            (tally.total, cells)
+        };
+        !F::SOME && words(self) == words(other)
     }
 }
 
-impl<const N: usize> Results for WordTally<N> {
+impl<const N: usize, F: Floats> Results for WordTally<N, F> {
     fn events(plan: &Plan, batch: &ZBatch) -> Vec<Words<N>> {
         let mut events = vec![Words::default(); batch.len()];
         for (number, stream) in plan.streams.iter().enumerate() {
+            let bits = if matches!(stream.kind, Kind::Float) { 1 | FLOAT } else { 1 };
             let present = stream.present(batch);
             let words = stream.words(batch);
             let word = |row: usize| words.as_ref().map_or(0, |words| words[row]);
             for (row, event) in events.iter_mut().enumerate() {
                 if present.as_ref().is_none_or(|present| present.value(row)) {
-                    event.present |= 1 << number;
+                    event.present |= bits << number;
                     let mut values = event.values;
                     values[number] = word(row);
                     event.values = values;
@@ -161,11 +222,14 @@ impl<const N: usize> Results for WordTally<N> {
         i256::from_i128({ cell.sum.0 }.wrapping_sub({ cell.count.0 }.wrapping_mul(offset)))
     }
 
-    fn float_sum(&self, _: usize) -> Option<&ExactSum> {
-        None
+    fn float_sum(&self, stream: usize) -> Option<&ExactSum> {
+        self.cells[stream].floats.sum()
     }
 
-    fn extremes<'a>(tallies: impl Iterator<Item = &'a Self> + Clone, number: usize, stream: &Stream, end: End) -> ArrayRef {
+    fn extremes<'a>(tallies: impl Iterator<Item = &'a Self> + Clone, number: usize, stream: &Stream, end: End) -> ArrayRef
+    where
+        Self: 'a,
+    {
         let cells = tallies.map(|tally| &tally.cells[number]);
         let valid: NullBuffer = cells.clone().map(|cell| cell.min <= cell.max).collect();
         let words: Vec<u64> = cells.map(|cell| if end == End::Min { cell.min } else { cell.max }).collect();

@@ -106,7 +106,9 @@ impl<K: Ord, S: Summary<K>> Inner<K, S> {
 
     /// The summary of children `from .. to`.
     pub(super) fn fold(&self, from: usize, to: usize) -> S {
-        self.summaries[from..to].iter().fold(S::identity(), |summary, child| summary.combine(child))
+        let mut summary = S::identity();
+        self.summaries[from..to].iter().for_each(|child| summary.append(child));
+        summary
     }
 
     /// The child whose range holds `key`.

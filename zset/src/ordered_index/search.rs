@@ -20,15 +20,16 @@ enum Reached {
     },
 }
 
-/// A search to one side: the summary of what was accepted, and how far that reaches.
-struct Search<S, F> {
-    accepted: S,
+/// A search to one side: the summary of what was accepted, and how far that reaches. It looks at a part of the summaries of the index.
+struct Search<P, G, F> {
+    accepted: P,
     reached: Reached,
+    part: G,
     holds: F,
 }
 
-impl<S, F: FnMut(&S) -> bool> Search<S, F> {
-    fn accept(&mut self, summary: S, reached: Reached) -> bool {
+impl<P, G, F: FnMut(&P) -> bool> Search<P, G, F> {
+    fn accept(&mut self, summary: P, reached: Reached) -> bool {
         let holds = (self.holds)(&summary);
         if holds {
             self.accepted = summary;
@@ -67,7 +68,10 @@ impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
         };
         let left = part(first, from, Place::End);
         let middle = inner.fold(first + 1, last);
-        left.combine(&middle).combine(&part(last, Place::Start, to))
+        let mut summary = left;
+        summary.append(&middle);
+        summary.append(&part(last, Place::Start, to));
+        summary
     }
 
     /// The farthest entry `e`, to the right, such that `holds(summary of from ..= e)`; `None` if it does not even hold for
@@ -76,23 +80,22 @@ impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
     /// `holds` must be monotone: once false, it is false for everything longer. Then this takes O(log n) calls. So
     /// `|span| span.max_gap() <= gap` finds the end of a session: whole subtrees without a greater gap are passed over.
     pub fn last_while(&self, from: Bound<&K>, holds: impl FnMut(&S) -> bool) -> Option<(&K, i64)> {
-        if self.is_empty() {
-            return None;
-        }
-        let mut search = Search { accepted: S::identity(), reached: Reached::Nothing, holds };
-        self.extend_right(self.root, 0, Place::of_start(from), &mut search);
-        self.resolve(search.reached, Place::End)
+        self.last_while_of(from, S::clone, holds)
     }
 
-    /// As [`last_while`](Self::last_while), with the summary of all up to the entry found: one descent for a session and its aggregates.
-    pub fn run_from(&self, from: Bound<&K>, holds: impl FnMut(&S) -> bool) -> Option<(&K, S)> {
+    /// As [`last_while`](Self::last_while), for a condition on a part `P` of the summaries: cheaper if the rest of a summary is big.
+    pub fn last_while_of<P: Summary<K>>(
+        &self,
+        from: Bound<&K>,
+        part: impl Fn(&S) -> P,
+        holds: impl FnMut(&P) -> bool,
+    ) -> Option<(&K, i64)> {
         if self.is_empty() {
             return None;
         }
-        let mut search = Search { accepted: S::identity(), reached: Reached::Nothing, holds };
+        let mut search = Search { accepted: P::identity(), reached: Reached::Nothing, part, holds };
         self.extend_right(self.root, 0, Place::of_start(from), &mut search);
-        let (last, _) = self.resolve(search.reached, Place::End)?;
-        Some((last, search.accepted))
+        self.resolve(search.reached, Place::End)
     }
 
     /// The farthest entry `e`, to the left, such that `holds(summary of e ..= to)`. The mirror image of
@@ -101,17 +104,22 @@ impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
         if self.is_empty() {
             return None;
         }
-        let mut search = Search { accepted: S::identity(), reached: Reached::Nothing, holds };
+        let mut search = Search { accepted: S::identity(), reached: Reached::Nothing, part: S::clone, holds };
         self.extend_left(self.root, 0, Place::of_end(to), &mut search);
         self.resolve(search.reached, Place::Start)
     }
 
     /// Accepts what it can of the entries of `node` behind `from`; returns whether that was all of them.
-    fn extend_right<F: FnMut(&S) -> bool>(&self, node: u32, depth: usize, from: Place<'_, K>, search: &mut Search<S, F>) -> bool {
+    fn extend_right<P, G, F>(&self, node: u32, depth: usize, from: Place<'_, K>, search: &mut Search<P, G, F>) -> bool
+    where
+        P: Summary<K>,
+        G: Fn(&S) -> P,
+        F: FnMut(&P) -> bool,
+    {
         if depth == self.height {
             let leaf = &self.leaves[node];
             return (leaf.offset(from)..leaf.keys.len()).all(|at| {
-                let summary = search.accepted.combine(&S::of(&leaf.keys[at], leaf.weights[at]));
+                let summary = search.accepted.combine(&P::of(&leaf.keys[at], leaf.weights[at]));
                 search.accept(summary, Reached::Entry { leaf: node, at })
             });
         }
@@ -122,17 +130,22 @@ impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
         }
         (first + 1..inner.len()).all(|child| {
             let (node, depth) = (inner.children[child], depth + 1);
-            let summary = search.accepted.combine(&inner.summaries[child]);
+            let summary = search.accepted.combine(&(search.part)(&inner.summaries[child]));
             search.accept(summary, Reached::Subtree { node, depth }) || self.extend_right(node, depth, Place::Start, search)
         })
     }
 
     /// Accepts what it can of the entries of `node` before `to`, from the last; returns whether that was all of them.
-    fn extend_left<F: FnMut(&S) -> bool>(&self, node: u32, depth: usize, to: Place<'_, K>, search: &mut Search<S, F>) -> bool {
+    fn extend_left<P, G, F>(&self, node: u32, depth: usize, to: Place<'_, K>, search: &mut Search<P, G, F>) -> bool
+    where
+        P: Summary<K>,
+        G: Fn(&S) -> P,
+        F: FnMut(&P) -> bool,
+    {
         if depth == self.height {
             let leaf = &self.leaves[node];
             return (0..leaf.offset(to)).rev().all(|at| {
-                let summary = S::of(&leaf.keys[at], leaf.weights[at]).combine(&search.accepted);
+                let summary = P::of(&leaf.keys[at], leaf.weights[at]).combine(&search.accepted);
                 search.accept(summary, Reached::Entry { leaf: node, at })
             });
         }
@@ -143,7 +156,7 @@ impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
         }
         (0..last).rev().all(|child| {
             let (node, depth) = (inner.children[child], depth + 1);
-            let summary = inner.summaries[child].combine(&search.accepted);
+            let summary = (search.part)(&inner.summaries[child]).combine(&search.accepted);
             search.accept(summary, Reached::Subtree { node, depth }) || self.extend_left(node, depth, Place::End, search)
         })
     }

@@ -17,6 +17,11 @@ pub trait Summary<K>: Clone {
     /// The summary of the entries of `self` followed by those of `right`.
     fn combine(&self, right: &Self) -> Self;
 
+    /// Becomes the [combination](Summary::combine) with `right`: to be given where a clone is dear.
+    fn append(&mut self, right: &Self) {
+        *self = self.combine(right);
+    }
+
     /// The summary of some entries in key order: to be given where a loop over them is cheaper than combining one by one, since every leaf that
     /// is written to is summarised anew.
     fn of_entries(keys: &[K], weights: &[i64]) -> Self {

@@ -188,11 +188,8 @@ fn check_answers(index: &Index, model: &Model, random: &mut Random) {
             model.range::<Key, _>(right).next().and_then(|(first, _)| model.range::<Key, _>(right).scan(*first, within).last());
         let found = index.last_while(bound, |span| span.max_gap() <= gap).map(|(key, weight)| (*key, weight));
         assert_eq!(found, expected);
-        let run = index.run_from(bound, |span| span.max_gap() <= gap).map(|(key, span)| (*key, span));
-        assert_eq!(run.as_ref().map(|run| run.0), expected.map(|(last, _)| last));
-        if let (Some((last, span)), Some((first, _))) = (run, model.range::<Key, _>(right).next()) {
-            assert_eq!(span, span_of(model.range(first..=&last)));
-        }
+        let found = index.last_while_of(bound, Span::clone, |span| span.max_gap() <= gap).map(|(key, weight)| (*key, weight));
+        assert_eq!(found, expected);
         let expected = model
             .range::<Key, _>(left)
             .next_back()
