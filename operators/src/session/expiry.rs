@@ -22,10 +22,13 @@ pub(super) const NO_TIMER: i64 = i64::MAX;
 /// Keys whose ended sessions are removed together.
 const BATCH: usize = 1 << 12;
 
+/// Stale timers that are not worth dropping.
+const FEW_TIMERS: usize = 1 << 12;
+
 /// The timers of all keys.
 pub(super) struct Expiry {
     horizon: Horizon,
-    /// Times and keys. A key has no more than one that its payload knows of; others are ignored.
+    /// Times and keys. A key has no more than one that its payload knows of; others are stale, and ignored.
     timers: BinaryHeap<Reverse<(i64, u32)>>,
 }
 
@@ -66,6 +69,22 @@ impl Expiry {
 }
 
 impl<T: Tally> State<T> {
+    /// Drops stale timers if they are most of all: a key that comes and goes leaves one each time, and the watermark may stand still.
+    pub(super) fn drop_stale_timers(&mut self) {
+        let Some(expiry) = &mut self.expiry else { return };
+        if expiry.timers.len() <= 2 * self.keys.len() + FEW_TIMERS {
+            return;
+        }
+        let mut timers = std::mem::take(&mut expiry.timers).into_vec();
+        timers.sort_unstable();
+        timers.dedup();
+        timers.retain(|Reverse((end, key))| self.keys.contains(*key) && self.timer(*key) == *end);
+        timers.shrink_to(2 * timers.len());
+        if let Some(expiry) = &mut self.expiry {
+            expiry.timers = timers.into();
+        }
+    }
+
     /// Removes all sessions that end before the horizon; `forget` sees their events.
     pub(super) fn expire(&mut self, mut forget: impl FnMut(T::Event)) {
         let Some(horizon) = self.expiry.as_ref().and_then(|expiry| expiry.horizon.least()) else { return };

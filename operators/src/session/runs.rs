@@ -15,6 +15,7 @@ pub(super) struct Runs<V> {
     /// The first elements of arrays that were given back, by class.
     free: [Vec<u32>; CLASSES],
     arrays: usize,
+    elements: usize,
 }
 
 /// Arrays of this length take `1 << class` elements.
@@ -25,13 +26,14 @@ fn class(length: usize) -> usize {
 
 impl<V: Default> Runs<V> {
     pub(super) const fn new() -> Self {
-        Runs { chunks: Vec::new(), free: [const { Vec::new() }; CLASSES], arrays: 0 }
+        Runs { chunks: Vec::new(), free: [const { Vec::new() }; CLASSES], arrays: 0, elements: 0 }
     }
 
     /// A new array with these elements, of which there are one to [`LONGEST`].
     pub(super) fn insert(&mut self, elements: impl ExactSizeIterator<Item = V>) -> u32 {
         let class = class(elements.len());
         self.arrays += 1;
+        self.elements += elements.len();
         let first = self.free[class].pop().unwrap_or_else(|| self.allocate(1 << class));
         for (number, element) in elements.enumerate() {
             *self.get_mut(first + number as u32) = element;
@@ -54,6 +56,7 @@ impl<V: Default> Runs<V> {
     /// Takes the elements of an array of `length` out, which is then no more.
     pub(super) fn remove(&mut self, first: u32, length: usize) -> impl Iterator<Item = V> {
         self.arrays -= 1;
+        self.elements -= length;
         self.free[class(length)].push(first);
         let mut taken: [Option<V>; LONGEST] = std::array::from_fn(|_| None);
         for (number, slot) in taken.iter_mut().take(length).enumerate() {
@@ -78,9 +81,9 @@ impl<V: Default> Runs<V> {
         &mut self.chunks[number as usize / CHUNK][number as usize % CHUNK]
     }
 
-    /// The number of arrays.
-    pub(super) fn len(&self) -> usize {
-        self.arrays
+    /// The number of elements of all arrays.
+    pub(super) fn elements(&self) -> usize {
+        self.elements
     }
 
     /// The memory held, in bytes.
@@ -110,8 +113,8 @@ mod tests {
                 *first = runs.insert(values.iter().copied());
             }
         }
-        assert_eq!(runs.len(), 5000);
+        assert_eq!(runs.elements(), kept.iter().map(|(_, values)| values.len()).sum::<usize>());
         kept.iter().for_each(|(first, values)| drop(runs.remove(*first, values.len())));
-        assert_eq!((runs.len(), runs.memory_bytes()), (0, 0));
+        assert_eq!((runs.elements(), runs.memory_bytes()), (0, 0));
     }
 }

@@ -208,15 +208,7 @@ impl<T: Tally> State<T> {
 
     /// Events, or sessions of an input without retractions.
     pub(super) fn entries(&self) -> usize {
-        self.events.as_ref().map_or(self.sessions.len(), Events::<T>::len) + self.few_events()
-    }
-
-    fn few_events(&self) -> usize {
-        if self.few.len() == 0 {
-            return 0;
-        }
-        let events = |key| if let KeyState::Few { events, .. } = self.key_state(key) { events } else { 0 };
-        self.keys.groups().map(events).sum()
+        self.events.as_ref().map_or(self.sessions.len(), Events::<T>::len) + self.few.elements()
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -240,6 +232,7 @@ impl<T: Tally> State<T> {
             if let Some(expiry) = &mut self.expiry {
                 expiry.expect(key, end);
             }
+            self.drop_stale_timers();
         }
     }
 }

@@ -263,6 +263,22 @@ fn a_session_that_the_bound_has_passed_leaves_the_state_without_output() {
 }
 
 #[test]
+fn a_key_that_comes_and_goes_under_a_watermark_that_stands_still_leaves_nothing() {
+    let view = View { has_watermark: true, ..counts() };
+    let circuit = view.circuit();
+    let mut operator = session(&circuit, circuit.output).unwrap();
+    for epoch in 0..40_000 {
+        let weight = if epoch % 2 == 0 { 1 } else { -1 };
+        operator.push(0, batch(&schema(&TYPES), &[row(Some(1), Some(0), None, weight)]));
+        operator.observe(&at(0));
+        operator.close(epoch);
+    }
+    assert!(operator.state_size().bytes < 1 << 18, "{:?}", operator.state_size());
+    operator.observe(&at(1000));
+    assert!(operator.close(40_000).rows.is_empty());
+}
+
+#[test]
 fn an_append_only_input_keeps_sessions_and_no_rows() {
     let mut play = Play::of(&View { append_only: true, ..numbers() });
     for time in 0..100 {
