@@ -112,3 +112,81 @@ fn numbers_and_days_are_times_as_well() {
         assert!(!text.contains("IntervalJoin"), "{condition}\n{text}");
     }
 }
+
+#[test]
+fn as_of_joins_find_the_nearest_row() {
+    let catalog = catalog_of(SOURCES);
+    for (join, expected) in [
+        ("l ASOF JOIN r MATCH_CONDITION (l.ts >= r.ts) ON l.k = r.k", "1, 20 | 2, 30"),
+        ("l ASOF JOIN r ON l.k = r.k MATCH_CONDITION (l.ts >= r.ts)", "1, 20 | 2, 30"),
+        ("l ASOF JOIN r USING (k) MATCH_CONDITION (r.ts <= l.ts)", "1, 20 | 2, 30"),
+        ("l ASOF JOIN r MATCH_CONDITION (l.ts > r.ts) USING (k)", "1, 10 | 2, 30"),
+        ("l ASOF JOIN r ON l.k = r.k MATCH_CONDITION (l.ts <= r.ts)", "1, 20 | 3, 40"),
+        ("l ASOF JOIN r ON r.k = l.k MATCH_CONDITION (r.ts > l.ts)", "1, 30 | 3, 40"),
+        ("l ASOF LEFT JOIN r ON l.k = r.k MATCH_CONDITION (l.ts >= r.ts)", "1, 20 | 2, 30 | 3, NULL | 4, NULL"),
+        ("l asof left outer join r MATCH_CONDITION (l.ts >= r.ts) ON l.k = r.k", "1, 20 | 2, 30 | 3, NULL | 4, NULL"),
+        ("l ASOF JOIN r MATCH_CONDITION (l.ts >= r.ts)", "1, 20 | 2, 30 | 3, 20"),
+        ("l ASOF JOIN r MATCH_CONDITION (l.ts - INTERVAL '5' SECOND >= r.ts) ON l.k = r.k", "1, 10 | 2, 30"),
+        ("l ASOF JOIN (SELECT k, ts, w FROM r WHERE w <> 20) AS r MATCH_CONDITION (l.ts >= r.ts) ON l.k = r.k", "1, 10 | 2, 30"),
+    ] {
+        let sql = format!("SELECT l.v, r.w FROM {join}");
+        assert!(circuit(&catalog, &sql).contains("AsOfJoin"), "{join}");
+        assert_eq!(rows(&sql), expected, "{join}");
+    }
+    // What WHERE says of the right side is asked of the row that was found.
+    assert_eq!(rows("SELECT l.v, r.w FROM l ASOF JOIN r ON l.k = r.k MATCH_CONDITION (l.ts >= r.ts) WHERE r.w <> 20"), "2, 30");
+    // Among other joins, on either side, twice, and with a star.
+    let left = "l JOIN other AS o ON l.k = o.k ASOF JOIN r MATCH_CONDITION (l.ts >= r.ts) ON o.k = r.k";
+    let tables = &[TABLES[0], TABLES[1], ("other", "(1, 2, 3, NULL, NULL)")];
+    let with_other = |sql: &str| meaning::rows(&catalog, &plan(&catalog, sql).circuit, tables).join(" | ");
+    assert_eq!(with_other(&format!("SELECT l.v, o.n, r.w FROM {left}")), "1, 2, 20 | 2, 2, 30");
+    assert_eq!(
+        with_other(
+            "SELECT l.v, r.w, o.n FROM l ASOF JOIN r ON l.k = r.k MATCH_CONDITION (l.ts >= r.ts) JOIN other AS o ON o.k = r.k"
+        ),
+        "1, 20, 2 | 2, 30, 2"
+    );
+    let twice = "l ASOF JOIN r AS a ON l.k = a.k MATCH_CONDITION (l.ts >= a.ts) ASOF LEFT JOIN r AS b ON l.k = b.k MATCH_CONDITION (l.ts < b.ts)";
+    assert_eq!(rows(&format!("SELECT l.v, a.w, b.w AS later FROM {twice}")), "1, 20, 30 | 2, 30, NULL");
+    assert_eq!(
+        plan(&catalog, "SELECT * FROM l ASOF JOIN r USING (k) MATCH_CONDITION (l.ts >= r.ts)").circuit.schema().fields().len(),
+        5
+    );
+    assert_eq!(rows("SELECT v, w FROM (l ASOF JOIN r USING (k) MATCH_CONDITION (l.ts >= r.ts)) WHERE k = 1 AND v = 2"), "2, 30");
+}
+
+#[test]
+fn the_row_of_an_as_of_join_does_not_depend_on_what_is_selected() {
+    let catalog = catalog_of(SOURCES);
+    let tables = &[
+        ("l", "(1, '1970-01-01 00:01:00', 1)"),
+        ("other", "(1, 1, 9, NULL, '1970-01-01 00:00:30Z'), (1, 2, 5, NULL, '1970-01-01 00:00:30Z')"),
+    ];
+    for (columns, expected) in [("o.n, o.b", "1, 9"), ("o.b", "9"), ("o.n", "1")] {
+        let sql = format!("SELECT {columns} FROM l ASOF JOIN other AS o ON l.k = o.k MATCH_CONDITION (l.ts >= o.z)");
+        assert_eq!(meaning::rows(&catalog, &plan(&catalog, &sql).circuit, tables).join(" | "), expected, "{columns}");
+    }
+}
+
+#[test]
+fn what_an_as_of_join_cannot_be_is_refused() {
+    let catalog = catalog_of(SOURCES);
+    for (marked, code, part) in [
+        ("SELECT 1 FROM l ASOF JOIN r ON l.k = r.k MATCH_CONDITION (^l.ts = r.ts)", "DT1016", "MATCH_CONDITION (a.ts >= b.ts)"),
+        ("SELECT 1 FROM l ASOF JOIN r ON l.k = r.k MATCH_CONDITION (^l.ts >= l.ts)", "DT1016", "each side"),
+        ("SELECT 1 FROM l ASOF JOIN r ON ^l.k > r.k MATCH_CONDITION (l.ts >= r.ts)", "DT1009", "equalities"),
+        ("SELECT 1 FROM l ASOF JOIN r ON ^l.k = r.k AND r.w > 5 MATCH_CONDITION (l.ts >= r.ts)", "DT1009", "equalities"),
+        ("SELECT 1 FROM l ASOF JOIN r ON l.k = r.k MATCH_CONDITION (l.ts >= ^r.tss)", "DT1003", "did you mean ts?"),
+        ("SELECT 1 FROM l ASOF JOIN ^rr ON l.k = rr.k MATCH_CONDITION (l.ts >= rr.ts)", "DT1002", "rr"),
+    ] {
+        let error = common::plan_error(&catalog, marked);
+        assert_eq!(error.code, code, "{marked}: {error}");
+        assert!(error.to_string().contains(part), "{marked}: {error}");
+    }
+    for sql in [
+        "SELECT 1 FROM l ASOF JOIN r ON l.k = r.k",
+        "SELECT 1 FROM l ASOF RIGHT JOIN r ON l.k = r.k MATCH_CONDITION (l.ts >= r.ts)",
+    ] {
+        assert_eq!(deltic_sql::parse(sql).unwrap_err().code, "DT1001", "{sql}");
+    }
+}

@@ -5,6 +5,7 @@
 //! semicolons. After parsing, long chains of AND and OR are made into balanced trees (see [`balance`]): all that walks an expression
 //! recursively, here and in DataFusion, then needs a stack as deep as the logarithm of its length.
 
+mod as_of;
 mod balance;
 mod build;
 mod copy;
@@ -46,7 +47,7 @@ pub fn parse(sql: &str) -> Result<Vec<Parsed>, SqlError> {
             let position = Position::from(first.span.start);
             let text = &sql[start..end];
             let mut parser = StatementParser { parser: Parser::new(&DelticDialect).with_recursion_limit(MAX_DEPTH), text };
-            parser.parser = parser.parser.with_tokens_with_locations(tokens.to_vec());
+            parser.parser = parser.parser.with_tokens_with_locations(as_of::normalise(tokens.to_vec()));
             let statement = parser.parse().map_err(|error| at_end_of(error, position, last))?;
             let span = Span { line: position.line, column: position.column, start, end };
             statements.push(Parsed { statement, span, sql: text.to_string() });

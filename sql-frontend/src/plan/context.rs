@@ -10,6 +10,7 @@ use datafusion_common::{Constraint, Constraints, DataFusionError, Result, TableR
 use datafusion_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 
+use super::as_of::AsOfJoins;
 use super::functions::FUNCTIONS;
 use super::types::DelticTypes;
 use super::window::WindowRelations;
@@ -62,7 +63,8 @@ pub(crate) static OPTIONS: LazyLock<Arc<ConfigOptions>> = LazyLock::new(|| {
     Arc::new(options)
 });
 
-static RELATION_PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> = LazyLock::new(|| vec![Arc::new(WindowRelations)]);
+static RELATION_PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> =
+    LazyLock::new(|| vec![Arc::new(WindowRelations), Arc::new(AsOfJoins)]);
 
 /// A catalog as DataFusion sees it. Remembers which relations were asked for.
 pub(crate) struct Context<'a> {

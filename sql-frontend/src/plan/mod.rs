@@ -4,6 +4,7 @@
 //! DataFusion against the catalog ([`context`], [`functions`], [`types`]), type coercion and optimisation ([`optimise`]), lowering to a circuit
 //! ([`crate::lower`]), and the names that users see put on the result. Errors of DataFusion are translated by [`diagnose`].
 
+mod as_of;
 mod clock;
 mod constant;
 mod context;
@@ -20,6 +21,7 @@ mod types;
 mod validate;
 mod window;
 
+pub(crate) use as_of::{AsOfNode, LEFT_AS_OF};
 pub use clock::Now;
 pub(crate) use clock::{NOW_NAME, now_type};
 pub(crate) use constant::{constant, constant_value, plan_column_type};
@@ -112,6 +114,7 @@ impl Bound {
 fn bind(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>) -> Result<Bound, SqlError> {
     let mut ast = query.ast.clone();
     window::window_keys(&mut ast).map_err(|error| error.or_at(query.position))?;
+    as_of::nest_joins(&mut ast);
     let visible = naming::name_columns(&mut ast);
     let context = Context::new(catalog);
     let mut planner_context = PlannerContext::new();

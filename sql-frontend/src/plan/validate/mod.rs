@@ -9,6 +9,7 @@ use std::fmt::Display;
 
 use sqlparser::ast::*;
 
+use super::as_of::match_condition;
 use super::types;
 use super::window::{WindowKind, check_call};
 use crate::SqlError;
@@ -238,7 +239,12 @@ impl Validator {
                     return here.refuse("ANTI JOIN").map_err(|error| error.with_hint("use LEFT ANTI JOIN"));
                 }
                 JoinOperator::CrossApply | JoinOperator::OuterApply => return here.refuse("APPLY"),
-                JoinOperator::AsOf { .. } => return here.refuse("ASOF JOIN"),
+                JoinOperator::AsOf { match_condition: condition, constraint } => {
+                    self.expr(match_condition(condition).0)?;
+                    if let JoinConstraint::On(expr) = constraint {
+                        self.expr(expr)?;
+                    }
+                }
                 JoinOperator::StraightJoin(_) => return here.refuse("STRAIGHT_JOIN"),
                 JoinOperator::ArrayJoin | JoinOperator::LeftArrayJoin | JoinOperator::InnerArrayJoin => {
                     return here.refuse("ARRAY JOIN");

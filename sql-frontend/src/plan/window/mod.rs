@@ -17,7 +17,7 @@ pub(crate) use group::{group_by_windows, window_keys};
 pub(crate) use marker::MARKERS;
 use marker::is_marker;
 pub(crate) use node::WindowNode;
-pub(crate) use relation::WindowRelations;
+pub(crate) use relation::{WindowRelations, external};
 
 use crate::SqlError;
 use crate::error::Code;
