@@ -36,6 +36,9 @@ pub(super) fn arithmetic(op: BinaryOp, left: &Value, right: &Value, data_type: &
 
 /// Arrow's checked kernels: integers of one type, floats, timestamps and intervals.
 fn kernel(op: BinaryOp, left: &Value, right: &Value, data_type: &DataType, rows: usize) -> Evaluation {
+    if let Some(shifted) = temporal::shifted(op, left, right) {
+        return Evaluation::of(shifted);
+    }
     let apply = |inputs: &[Value], _rows: usize| -> Result<ArrayRef, String> {
         let result = match op {
             BinaryOp::Add => numeric::add(&inputs[0], &inputs[1]),
