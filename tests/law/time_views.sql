@@ -65,3 +65,13 @@ CREATE MATERIALIZED VIEW recent_filter AS SELECT k, count(*) AS n, count(*) FILT
 CREATE MATERIALIZED VIEW recent_groups AS SELECT k, max(ts) AS last FROM t GROUP BY k HAVING max(ts) > now() - INTERVAL '5' SECOND;
 CREATE MATERIALIZED VIEW recent_join AS SELECT t.k, z.si FROM t JOIN z ON t.k = z.k AND t.ts > now() - INTERVAL '5' SECOND;
 
+-- Joins in time.
+CREATE MATERIALIZED VIEW interval_inner AS SELECT t.k, t.x, s.v FROM t JOIN s ON t.k = s.k AND s.at BETWEEN t.ts - INTERVAL '2' SECOND AND t.ts + INTERVAL '3' SECOND;
+CREATE MATERIALIZED VIEW interval_left AS SELECT t.k, t.ts, q.w FROM t LEFT JOIN q ON t.k = q.k AND q.ts >= t.ts AND q.ts < t.ts + INTERVAL '3' SECOND;
+CREATE MATERIALIZED VIEW interval_right AS SELECT t.ts, p.id, p.v FROM t RIGHT JOIN p ON t.k = p.v AND t.ts BETWEEN p.ts - INTERVAL '3' SECOND AND p.ts;
+CREATE MATERIALIZED VIEW interval_full AS SELECT t.k AS tk, t.ts AS tt, s.k AS sk, s.at FROM t FULL JOIN s ON t.k = s.k AND s.at BETWEEN t.ts - INTERVAL '1' SECOND AND t.ts + INTERVAL '1' SECOND;
+CREATE MATERIALIZED VIEW interval_residual AS SELECT t.x, s.v FROM t LEFT JOIN s ON t.k = s.k AND s.at BETWEEN t.ts - INTERVAL '3' SECOND AND t.ts + INTERVAL '3' SECOND AND t.x < s.v;
+CREATE MATERIALIZED VIEW interval_integers AS SELECT a.v AS av, b.v AS bv FROM n AS a JOIN n AS b ON a.k = b.k AND b.seq BETWEEN a.seq + 1 AND a.seq + 3;
+CREATE MATERIALIZED VIEW asof_last AS SELECT t.k, t.ts, q.w, q.ts AS qt FROM t ASOF JOIN q MATCH_CONDITION (t.ts >= q.ts) ON t.k = q.k;
+CREATE MATERIALIZED VIEW asof_left AS SELECT t.k, t.ts, s.v, s.at FROM t ASOF LEFT JOIN s MATCH_CONDITION (t.ts > s.at) ON t.k = s.k;
+CREATE MATERIALIZED VIEW asof_next AS SELECT t.k, t.ts, q.w FROM t ASOF JOIN q MATCH_CONDITION (t.ts <= q.ts) ON t.k = q.k;
