@@ -1,6 +1,6 @@
 SELECT l_returnflag, l_linestatus, sum(l_quantity) AS sum_qty, sum(l_extendedprice) AS sum_base_price,
   sum(l_extendedprice * (1 - l_discount)) AS sum_disc_price,
   sum(l_extendedprice * (1 - l_discount) * (1 + l_tax)) AS sum_charge,
-  min(l_quantity) AS min_qty, max(l_extendedprice) AS max_price, count(*) AS count_order
+  sum(l_discount) AS sum_disc, min(l_quantity) AS min_qty, max(l_extendedprice) AS max_price, count(*) AS count_order
 FROM lineitem WHERE l_shipdate <= DATE '1998-12-01' - INTERVAL '90' DAY
 GROUP BY l_returnflag, l_linestatus
