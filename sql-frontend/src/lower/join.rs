@@ -6,7 +6,7 @@
 
 use datafusion_common::{JoinType, NullEquality};
 use datafusion_expr::Join;
-use deltic_circuit::{BinaryOp, Expr, IntervalJoinKind, JoinKey, JoinKind, TimeMatch};
+use deltic_circuit::{BinaryOp, Expr, IntervalJoinKind, JoinKey, JoinKind, NodeId, TimeMatch};
 
 use super::clock::{reads_clock, refused};
 use super::expr::{internal, lower_expression};
@@ -28,6 +28,8 @@ struct Condition {
     equalities: Vec<Equality>,
     times: Option<TimeBounds>,
     residual: Vec<Expr>,
+    /// The bounds and the residual as conjuncts: the residual if the times are not used.
+    untimed: Vec<Expr>,
 }
 
 impl Lowering {
@@ -56,8 +58,9 @@ impl Lowering {
         if !timed.is_empty() && join.join_type != JoinType::Inner {
             return Err(refused("it is in the ON of an outer join"));
         }
+        let untimed = residual.clone();
         let times = take_bounds(&mut residual, width);
-        let joined = self.join_nodes(join, Condition { equalities, times, residual })?;
+        let joined = self.join_nodes(join, Condition { equalities, times, residual, untimed })?;
         self.filter_conjuncts(joined, timed)
     }
 
@@ -72,7 +75,7 @@ impl Lowering {
         if !matches!(join.join_type, JoinType::Right | JoinType::Full) {
             right = self.without_nulls(right, right_nulls);
         }
-        let Condition { equalities, times, residual } = on;
+        let Condition { equalities, times, residual, untimed } = on;
         let null_safe: Vec<bool> = equalities.iter().map(|equality| equality.null_safe).collect();
         let (mut left_keys, mut right_keys): (Vec<Expr>, Vec<Expr>) =
             equalities.into_iter().map(|equality| (equality.left, equality.right)).unzip();
@@ -86,7 +89,7 @@ impl Lowering {
         let full_left = self.builder.schema(left).fields().len();
         // Keys that were computed for the join stand after the columns of their side.
         let place = |column: usize| if column < left_width { column } else { column - left_width + full_left };
-        let residual = Expr::conjunction(residual).map(|residual| residual.remap(&place));
+        let conjunction = |conjuncts: Vec<Expr>| Expr::conjunction(conjuncts).map(|residual| residual.remap(&place));
         let mut keys: Vec<JoinKey> = Vec::new();
         for ((&left, &right), null_safe) in left_keys.iter().zip(&right_keys).zip(null_safe) {
             // The stricter of two conditions on one pair of columns holds.
@@ -96,14 +99,18 @@ impl Lowering {
             }
         }
         let joined = match (range, left_keys.last(), right_keys.last()) {
-            (Some(range), Some(&left_time), Some(&right_time)) => {
+            (Some(range), Some(&left_time), Some(&right_time))
+                if keys.is_empty()
+                    || kind(join.join_type).is_err()
+                    || (self.ends(left, left_time) && self.ends(right, right_time)) =>
+            {
                 let kind = interval_kind(join.join_type)?;
                 let on = TimeMatch { keys, left_time, right_time };
-                self.built(|builder| builder.interval_join([left, right], kind, on, range, residual))?
+                self.built(|builder| builder.interval_join([left, right], kind, on, range, conjunction(residual)))?
             }
             _ => {
                 let kind = kind(join.join_type)?;
-                self.built(|builder| builder.join(left, right, kind, keys, residual))?
+                self.built(|builder| builder.join(left, right, kind, keys, conjunction(untimed)))?
             }
         };
         let node = self.materialise(joined)?;
@@ -112,6 +119,16 @@ impl Lowering {
         let width = if left_only { left_width } else { left_width + right_width };
         let outputs = (0..width).map(|column| columns[place(column)].clone()).collect();
         Ok(Piped::columns(node, outputs))
+    }
+}
+
+impl Lowering {
+    /// Whether a watermark says of rows with an early time in this column that they change no more. If it is so on both sides, an interval join can forget;
+    /// else a join by its keys is the faster one.
+    fn ends(&self, node: NodeId, time: usize) -> bool {
+        let properties = self.builder.properties(node);
+        properties.event_times.iter().any(|known| known.column == time)
+            && properties.time_sources.iter().all(|source| source.lateness.is_some())
     }
 }
 
