@@ -178,8 +178,22 @@ impl CircuitBuilder {
         let mut fields: Vec<FieldRef> = self.schema(input).fields().iter().cloned().collect();
         let with_row_number = row_number.is_some();
         fields.extend(row_number.map(|name| Arc::new(Field::new(name, DataType::UInt64, false))));
-        let operator = Operator::TopK { partition, order, offset, limit, with_row_number };
+        let operator = Operator::TopK { partition, order, offset, limit, with_row_number, ties: false };
         self.node(operator, vec![input], Arc::new(Schema::new(fields)))
+    }
+
+    /// The copies `offset .. offset + limit` of each partition, and all rows with the order keys of the last of them.
+    pub fn top_k_with_ties(
+        &mut self,
+        input: NodeId,
+        partition: Vec<usize>,
+        order: Vec<SortKey>,
+        offset: u64,
+        limit: u64,
+    ) -> Built<NodeId> {
+        let operator = Operator::TopK { partition, order, offset, limit: Some(limit), with_row_number: false, ties: true };
+        let schema = self.schema(input).clone();
+        self.node(operator, vec![input], schema)
     }
 
     /// Any operator, with the schema that the caller says it has.

@@ -89,13 +89,14 @@ fn operator_text(operator: &Operator) -> String {
             let group = if group.is_empty() { String::new() } else { format!(" by ({})", positions(group)) };
             format!("Aggregate{group} {calls}").trim_end().to_owned()
         }
-        Operator::TopK { partition, order, offset, limit, with_row_number } => {
+        Operator::TopK { partition, order, offset, limit, with_row_number, ties } => {
             let mut text = "TopK".to_owned();
             let order = order.iter().map(sort_text).collect::<Vec<_>>().join(", ");
             let partition = if partition.is_empty() { String::new() } else { format!(" per ({})", positions(partition)) };
             text.push_str(&partition);
             text.push_str(&if order.is_empty() { String::new() } else { format!(" order by {order}") });
             text.push_str(&limit.map_or_else(String::new, |limit| format!(" limit {limit}")));
+            text.push_str(if *ties { " with ties" } else { "" });
             text.push_str(&if *offset == 0 { String::new() } else { format!(" offset {offset}") });
             text.push_str(if *with_row_number { " with row number" } else { "" });
             text

@@ -71,8 +71,8 @@ fn write_operator(text: &mut String, operator: &Operator) {
             let _ = write!(text, "aggregate {group:?}");
             write_calls(text, aggregates)
         }
-        Operator::TopK { partition, order, offset, limit, with_row_number } => {
-            write!(text, "top-k {partition:?} {order:?} {offset} {limit:?} {with_row_number}")
+        Operator::TopK { partition, order, offset, limit, with_row_number, ties } => {
+            write!(text, "top-k {partition:?} {order:?} {offset} {limit:?} {with_row_number} {ties}")
         }
         Operator::TimeWindow { time, window } => write!(text, "time-window {time} {window:?}"),
         Operator::Session { partition, time, gap, max_sessions, output } => {

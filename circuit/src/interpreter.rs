@@ -118,8 +118,8 @@ impl Interpreter<'_> {
                 let input = self.input(node, 0)?;
                 aggregate::aggregate(&input, group, aggregates, node.schema.clone(), &mut self.errors)
             }
-            Operator::TopK { partition, order, offset, limit, with_row_number } => {
-                let bounds = top_k::Bounds { offset: *offset, limit: *limit };
+            Operator::TopK { partition, order, offset, limit, with_row_number, ties } => {
+                let bounds = top_k::Bounds { offset: *offset, limit: *limit, ties: *ties };
                 top_k::top_k(&self.input(node, 0)?, partition, order, bounds, *with_row_number, node.schema.clone())
             }
             Operator::TimeWindow { time, window } => {

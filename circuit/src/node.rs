@@ -111,6 +111,8 @@ pub enum Operator {
         limit: Option<u64>,
         /// Append the 1-based position in the partition as a last column (type: that of the schema's last field). Copies are then rows of their own.
         with_row_number: bool,
+        /// Keep as well all rows whose order keys are those of the last kept copy (`WITH TIES`). Not together with row numbers.
+        ties: bool,
     },
     /// Each row once per window of fixed size that holds its time, with the columns `window_start` and `window_end` appended
     /// ([`crate::time::bound_type`]). A row with NULL time is in no window; one with a bound out of range goes to the errors. Stateless.

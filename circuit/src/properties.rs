@@ -35,9 +35,9 @@ pub fn derive_properties(operator: &Operator, inputs: &[&Node], schema: &SchemaR
         }
         // The groups are the first columns of the output.
         Operator::Aggregate { group, .. } => vec![(0..group.len()).collect()],
-        Operator::TopK { partition, limit, with_row_number, .. } => {
+        Operator::TopK { partition, limit, with_row_number, ties, .. } => {
             let mut keys = input();
-            if *limit == Some(1) {
+            if *limit == Some(1) && !ties {
                 keys.push(partition.clone());
             }
             if *with_row_number {

@@ -65,7 +65,8 @@ pub(crate) fn validate_node(operator: &Operator, inputs: &[&Node], schema: &Sche
         }
         Operator::Join { kind, keys, residual } => join(*kind, keys, residual.as_ref(), inputs[0], inputs[1], schema),
         Operator::Aggregate { group, aggregates } => aggregate(group, aggregates, inputs[0], schema),
-        Operator::TopK { partition, order, with_row_number, .. } => {
+        Operator::TopK { partition, order, with_row_number, ties, .. } => {
+            ensure(!(*ties && *with_row_number), || "row numbers of rows with their ties".to_owned())?;
             in_range(partition, inputs[0])?;
             in_range(&order.iter().map(|key| key.column).collect::<Vec<_>>(), inputs[0])?;
             let mut expected = types_of(&inputs[0].schema);

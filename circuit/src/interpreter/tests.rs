@@ -176,6 +176,13 @@ fn top_k_counts_copies_in_a_total_order() {
     assert_eq!(top(3, None, None), ["+1 (1, 5, 'b')", "+1 (2, 1, 'x')"]);
     let numbered = ["+1 (1, 5, 'a', 2)", "+1 (1, 5, 'b', 3)", "+1 (2, 1, 'x', 2)", "+1 (2, 1, 'x', 3)"];
     assert_eq!(top(1, Some(2), Some("n")), numbered);
+    let tied = |offset, limit| {
+        let circuit = over_t(|builder, t| builder.top_k_with_ties(t, vec![0], order.clone(), offset, limit).unwrap());
+        run(&circuit, &[("t", table.clone())]).0
+    };
+    assert_eq!(tied(0, 2), ["+1 (1, 5, 'a')", "+1 (1, NULL, 'z')", "+2 (1, 5, 'b')", "+4 (2, 1, 'x')"]);
+    assert_eq!(tied(2, 1), ["+2 (1, 5, 'b')", "+2 (2, 1, 'x')"]);
+    assert_eq!(tied(0, 0), Vec::<String>::new());
 }
 
 #[test]

@@ -13,6 +13,8 @@ use crate::{CircuitError, SortKey};
 pub(super) struct Bounds {
     pub(super) offset: u64,
     pub(super) limit: Option<u64>,
+    /// Whether rows are kept too that are equal in the order to the last of these copies.
+    pub(super) ties: bool,
 }
 
 /// The copies `offset .. offset + limit` of each partition in the total order.
@@ -35,9 +37,16 @@ pub(super) fn top_k(
     for mut rows in partitions.into_values() {
         rows.sort_by(|left, right| compare(left.0, right.0, order));
         let mut before = 0i128;
+        let mut last: Option<&Row> = None;
         for (row, weight) in rows {
             let after = before + i128::from(weight);
-            let (from, to) = (before.max(first), end.map_or(after, |end| after.min(end)));
+            let tied = bounds.ties && last.is_some_and(|last| compare_keys(last, row, order).is_eq());
+            let (from, to) = (before.max(first), end.filter(|_| !tied).map_or(after, |end| after.min(end)));
+            // The rest of the copies of the last row are equal to it.
+            let to = if bounds.ties && from < to { after } else { to };
+            if from < to {
+                last = Some(row);
+            }
             if from < to && !with_row_number {
                 result.add(row.clone(), (to - from) as i64)?;
             } else if let Some(number_type) = number_type.as_ref().filter(|_| with_row_number) {
@@ -62,13 +71,16 @@ pub(super) fn compare_rows(left: &Row, right: &Row) -> Ordering {
 }
 
 /// The order keys, then every column ascending with NULLs last.
-fn compare(left: &Row, right: &Row, order: &[SortKey]) -> Ordering {
-    let rest = (0..left.len()).map(|column| SortKey { column, descending: false, nulls_first: false });
+pub(super) fn compare(left: &Row, right: &Row, order: &[SortKey]) -> Ordering {
+    let rest: Vec<SortKey> = (0..left.len()).map(|column| SortKey { column, descending: false, nulls_first: false }).collect();
+    compare_keys(left, right, order).then_with(|| compare_keys(left, right, &rest))
+}
+
+/// The order keys only: equal rows are peers.
+pub(super) fn compare_keys(left: &Row, right: &Row, order: &[SortKey]) -> Ordering {
     order
         .iter()
-        .copied()
-        .chain(rest)
-        .fold(Ordering::Equal, |decided, key| decided.then_with(|| compare_key(&left[key.column], &right[key.column], key)))
+        .fold(Ordering::Equal, |decided, &key| decided.then_with(|| compare_key(&left[key.column], &right[key.column], key)))
 }
 
 fn compare_key(left: &ScalarValue, right: &ScalarValue, key: SortKey) -> Ordering {

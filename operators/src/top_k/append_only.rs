@@ -66,12 +66,12 @@ type Shown = (u32, u32, i64, i64);
 
 impl AppendOnlyTopK {
     /// The operator of `node`, which must be an [`Operator::TopK`], over rows of `input`; `None` if it is not one for this operator: the input may
-    /// retract, or the window is wide.
+    /// retract, the window is wide, or ties are kept.
     ///
     /// # Errors
     /// If a column has a type without an order.
     pub fn try_new(node: &Node, input: &Node) -> Result<Option<Self>> {
-        let Operator::TopK { partition, order, offset, limit: Some(limit), with_row_number } = &node.operator else {
+        let Operator::TopK { partition, order, offset, limit: Some(limit), with_row_number, ties: false } = &node.operator else {
             return Ok(None);
         };
         let end = i64::try_from(offset.saturating_add(*limit)).unwrap_or(i64::MAX);
@@ -86,7 +86,7 @@ impl AppendOnlyTopK {
         Ok(Some(AppendOnlyTopK {
             schema: node.schema.clone(),
             columns,
-            window: Window { offset, end: Some(end), numbered: *with_row_number },
+            window: Window { offset, end: Some(end), numbered: *with_row_number, ties: false },
             end,
             partitions: GroupTable::new(layout.clone(), WORDS),
             layout,

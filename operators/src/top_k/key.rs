@@ -19,15 +19,17 @@ pub(super) struct RowKey {
     bytes: Box<[u8]>,
     /// The length of the prefix that names the partition.
     prefix: u32,
+    /// The length of the prefix that all rows share that are equal in the order, if it is asked for; else that of the partition.
+    peers: u32,
 }
 
 impl RowKey {
-    fn new(bytes: &[u8], prefix: u32) -> Self {
+    fn new(bytes: &[u8], prefix: u32, peers: u32) -> Self {
         let mut head = [0; 16];
         let length = bytes.len().min(head.len());
         head[..length].copy_from_slice(&bytes[..length]);
         let head = u128::from_be_bytes(head);
-        RowKey { head: [(head >> 64) as u64, head as u64], bytes: bytes.into(), prefix }
+        RowKey { head: [(head >> 64) as u64, head as u64], bytes: bytes.into(), prefix, peers }
     }
 
     /// The bytes that all rows of the partition begin with.
@@ -37,24 +39,22 @@ impl RowKey {
 
     /// The place before the first row of the partition.
     pub(super) fn partition_start(&self) -> RowKey {
-        RowKey::new(self.partition(), self.prefix)
+        RowKey::new(self.partition(), self.prefix, self.prefix)
     }
 
     /// The place behind the last row of the partition; `None` if no row of another partition can come after it.
     pub(super) fn partition_end(&self) -> Option<RowKey> {
-        let mut bytes = self.partition().to_vec();
-        while let Some(last) = bytes.pop() {
-            if let Some(next) = last.checked_add(1) {
-                bytes.push(next);
-                return Some(RowKey::new(&bytes, bytes.len() as u32));
-            }
-        }
-        None
+        end_of(self.partition())
+    }
+
+    /// The place behind the last row that is equal to this one in the order, and before all later rows; `None` if no row can come after it.
+    pub(super) fn peers_end(&self) -> Option<RowKey> {
+        end_of(&self.bytes[..self.peers as usize])
     }
 
     /// The place before the first row of the partition that begins with `bytes`.
     pub(super) fn start_of(bytes: &[u8]) -> RowKey {
-        RowKey::new(bytes, bytes.len() as u32)
+        RowKey::new(bytes, bytes.len() as u32, bytes.len() as u32)
     }
 
     /// Whether both rows are of one partition.
@@ -68,12 +68,28 @@ impl RowKey {
     }
 }
 
+/// The place behind all keys that begin with `prefix`.
+fn end_of(prefix: &[u8]) -> Option<RowKey> {
+    let mut bytes = prefix.to_vec();
+    while let Some(last) = bytes.pop() {
+        if let Some(next) = last.checked_add(1) {
+            bytes.push(next);
+            return Some(RowKey::start_of(&bytes));
+        }
+    }
+    None
+}
+
 /// How rows of one schema become keys.
 pub(super) struct KeyEncoder {
     /// The columns in the order of the key.
     columns: Vec<usize>,
     partition: Option<OrderBytes>,
     partition_columns: usize,
+    /// Columns of the partition and the order.
+    ordered_columns: usize,
+    /// Encodes those, if peers are asked for.
+    ordered: Option<OrderBytes>,
     row: OrderBytes,
 }
 
@@ -92,30 +108,49 @@ impl KeyEncoder {
             .map(|&column| (column, ascending))
             .chain(ordered)
             .chain((0..schema.fields().len()).map(|column| (column, ascending)));
-        let mut partition_columns = 0;
+        let (mut partition_columns, mut ordered_columns) = (0, 0);
         for (position, (column, options)) in all.enumerate() {
             if columns.iter().all(|(known, _)| *known != column) {
                 columns.push((column, options));
                 partition_columns += usize::from(position < partition.len());
+                ordered_columns += usize::from(position < partition.len() + order.len());
             }
         }
         let typed: Vec<(DataType, SortOptions)> =
             columns.iter().map(|&(column, options)| (schema.field(column).data_type().clone(), options)).collect();
         let prefix = if partition_columns == 0 { None } else { Some(OrderBytes::try_new(&typed[..partition_columns])?) };
         let columns = columns.into_iter().map(|(column, _)| column).collect();
-        Ok(KeyEncoder { columns, partition: prefix, partition_columns, row: OrderBytes::try_new(&typed)? })
+        let row = OrderBytes::try_new(&typed)?;
+        Ok(KeyEncoder { columns, partition: prefix, partition_columns, ordered_columns, ordered: None, row })
+    }
+
+    /// The same keys, which know besides how far they are equal in the order.
+    ///
+    /// # Errors
+    /// If a column has a type without an order.
+    pub(super) fn with_peers(mut self, schema: &Schema, order: &[SortKey]) -> Result<Self> {
+        let typed = self.columns[..self.ordered_columns].iter().enumerate().map(|(position, &column)| {
+            let key = order.iter().find(|key| key.column == column && position >= self.partition_columns);
+            let (descending, nulls_first) = key.map_or((false, false), |key| (key.descending, key.nulls_first));
+            (schema.field(column).data_type().clone(), SortOptions { descending, nulls_first })
+        });
+        let typed: Vec<(DataType, SortOptions)> = typed.collect();
+        self.ordered = if typed.is_empty() { None } else { Some(OrderBytes::try_new(&typed)?) };
+        Ok(self)
     }
 
     /// The keys of the rows of `columns`.
     pub(super) fn encode(&self, columns: &[ArrayRef], rows: usize) -> Vec<RowKey> {
         let columns: Vec<ArrayRef> = self.columns.iter().map(|&column| columns[column].clone()).collect();
         if columns.is_empty() {
-            return vec![RowKey::new(&[], 0); rows];
+            return vec![RowKey::start_of(&[]); rows];
         }
         let prefixes = self.partition.as_ref().map(|partition| partition.encode(&columns[..self.partition_columns]));
         let encoded = self.row.encode(&columns);
         let prefix = |row| prefixes.as_ref().map_or(0, |prefixes| prefixes.row(row).data().len() as u32);
-        (0..rows).map(|row| RowKey::new(encoded.row(row).data(), prefix(row))).collect()
+        let ordered = self.ordered.as_ref().map(|ordered| ordered.encode(&columns[..self.ordered_columns]));
+        let peers = |row| ordered.as_ref().map_or_else(|| prefix(row), |ordered| ordered.row(row).data().len() as u32);
+        (0..rows).map(|row| RowKey::new(encoded.row(row).data(), prefix(row), peers(row))).collect()
     }
 
     /// The place of a column among those of the partition.
@@ -142,6 +177,7 @@ impl KeyEncoder {
 
     /// The memory of the encoder in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.row.memory_bytes() + self.partition.as_ref().map_or(0, OrderBytes::memory_bytes)
+        let prefixes = [&self.partition, &self.ordered].into_iter().flatten();
+        self.row.memory_bytes() + prefixes.map(OrderBytes::memory_bytes).sum::<usize>()
     }
 }

@@ -62,18 +62,22 @@ impl TopK {
     /// # Errors
     /// If the node is another one, or a column has a type without an order.
     pub fn try_new(node: &Node, input: &SchemaRef) -> Result<Self> {
-        let Operator::TopK { partition, order, offset, limit, with_row_number } = &node.operator else {
+        let Operator::TopK { partition, order, offset, limit, with_row_number, ties } = &node.operator else {
             return Err(Error::Shape("the node is no top-k".to_owned()));
         };
         let position = |position: u64| i64::try_from(position).unwrap_or(i64::MAX);
         let end = limit.map(|limit| position(offset.saturating_add(limit)));
+        // Nothing is equal to the last of no rows.
+        let ties = *ties && *limit != Some(0);
+        let keys = KeyEncoder::try_new(input, partition, order)?;
+        let keys = if ties { keys.with_peers(input, order)? } else { keys };
         Ok(TopK {
             schema: node.schema.clone(),
-            keys: KeyEncoder::try_new(input, partition, order)?,
-            window: Window { offset: position(*offset), end, numbered: *with_row_number },
+            keys,
+            window: Window { offset: position(*offset), end, numbered: *with_row_number, ties },
             rows: Rows::new(),
-            // More copies than rows have, and so few that billions of such rows can be counted.
-            cap: end.unwrap_or(0).clamp(i64::from(i32::MAX), 1 << 61),
+            // More copies than rows have, and so few that billions of such rows can be counted. With ties all copies of a row can be shown.
+            cap: if ties { 1 << 48 } else { end.unwrap_or(0).clamp(i64::from(i32::MAX), 1 << 61) },
             uncut: BTreeMap::new(),
             pending: Vec::new(),
             key_bytes: 0,
@@ -178,9 +182,10 @@ impl TopK {
         let start = first.partition_start();
         let Some((from, copies)) = self.rows.select_from(&start, self.window.offset) else { return };
         let mut position = self.window.offset - copies;
+        let border = if self.window.ties { self.window.end_of_ties(&self.rows, first) } else { None };
         for (key, weight) in self.rows.range((Bound::Included(from.clone()), Bound::Unbounded)) {
             let positions = self.window.clip(position..position + weight);
-            if positions.is_empty() || !first.same_partition(key) {
+            if positions.is_empty() || !first.same_partition(key) || border.as_ref().is_some_and(|border| border <= key) {
                 return;
             }
             if self.window.numbered {

@@ -18,6 +18,7 @@ struct Shape {
     offset: u64,
     limit: Option<u64>,
     numbered: bool,
+    ties: bool,
 }
 
 const TYPES: [DataType; 3] = [DataType::Int64, DataType::Float64, DataType::Utf8];
@@ -43,6 +44,7 @@ fn top_k_circuit(shape: Shape, append_only: bool) -> Circuit {
         offset: shape.offset,
         limit: shape.limit,
         with_row_number: shape.numbered,
+        ties: shape.ties,
     };
     let mut circuit = circuit(operator, std::slice::from_ref(&input), &output);
     circuit.nodes[0].properties.append_only = append_only;
@@ -55,7 +57,7 @@ fn by(column: usize) -> SortKey {
 
 /// The `limit` least rows by the second column.
 fn least(limit: u64) -> Shape {
-    Shape { partition: vec![], order: vec![by(1)], offset: 0, limit: Some(limit), numbered: false }
+    Shape { partition: vec![], order: vec![by(1)], offset: 0, limit: Some(limit), numbered: false, ties: false }
 }
 
 fn row(partition: i64, order: f64, rest: &str, weight: i64) -> Row {
@@ -97,6 +99,17 @@ fn limit_counts_copies() {
 }
 
 #[test]
+fn ties_come_and_go_with_the_last_row() {
+    let mut law = law(Shape { ties: true, ..least(2) });
+    assert_eq!(law.step(&[&[row(1, 1.0, "a", 1), row(1, 2.0, "b", 1), row(1, 2.0, "c", 3), row(1, 3.0, "d", 1)]]).len(), 3);
+    // A new first row pushes nothing out before it fills the window alone.
+    assert_eq!(law.step(&[&[row(1, 1.0, "e", 1)]]).len(), 3);
+    assert_eq!(law.step(&[&[row(1, 1.0, "a", -1)], &[row(1, 2.0, "f", 1)]]).len(), 4);
+    assert_eq!(law.step(&[&[row(1, 0.0, "g", i64::from(i32::MAX) + 5)]]).len(), 5);
+    assert!(law.step(&[&[row(1, 0.5, "h", 1)]]).is_empty());
+}
+
+#[test]
 fn an_offset_skips_copies() {
     let mut law = law(Shape { offset: 2, ..least(2) });
     assert_eq!(law.step(&[&[row(1, 1.0, "a", 3), row(1, 2.0, "b", 1), row(1, 3.0, "c", 1)]]).len(), 2);
@@ -125,8 +138,8 @@ fn a_negative_weight_is_an_error_and_takes_no_place() {
 }
 
 fn law_circuit(shape: Shape) -> Node {
-    let Shape { partition, order, offset, limit, numbered: with_row_number } = shape;
-    let operator = Operator::TopK { partition, order, offset, limit, with_row_number };
+    let Shape { partition, order, offset, limit, numbered: with_row_number, ties } = shape;
+    let operator = Operator::TopK { partition, order, offset, limit, with_row_number, ties };
     Node { operator, inputs: vec![], schema: schema(&TYPES), properties: Properties::default() }
 }
 
@@ -138,7 +151,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
     });
     let partition = prop_oneof![Just(vec![]), Just(vec![0]), Just(vec![2, 0])];
     (partition, proptest::collection::vec(key, 0..3), 0..4u64, proptest::option::of(0..5u64), any::<bool>())
-        .prop_map(|(partition, order, offset, limit, numbered)| Shape { partition, order, offset, limit, numbered })
+        .prop_map(|(partition, order, offset, limit, numbered)| Shape { partition, order, offset, limit, numbered, ties: false })
 }
 
 fn values() -> impl Strategy<Value = Vec<ScalarValue>> + Clone {
@@ -187,6 +200,11 @@ proptest! {
     #[test]
     fn the_sum_of_the_deltas_is_the_top_of_the_sum(shape in shapes(), history in history(values())) {
         check(law(shape), history);
+    }
+
+    #[test]
+    fn ties_of_the_last_row_are_in_view(shape in shapes(), history in history(values())) {
+        check(law(Shape { limit: shape.limit.or(Some(1)), numbered: false, ties: true, ..shape }), history);
     }
 
     #[test]

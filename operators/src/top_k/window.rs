@@ -26,6 +26,8 @@ pub(super) struct Window {
     pub(super) end: Option<i64>,
     /// Whether each copy is a row with its number.
     pub(super) numbered: bool,
+    /// Whether rows equal in the order to the last one at these positions are shown too.
+    pub(super) ties: bool,
 }
 
 /// A changed row of a partition: its key and by how many copies it grew.
@@ -57,7 +59,14 @@ impl Window {
             let (key, _) = rows.select_from(&start, position)?;
             row.same_partition(key).then(|| key.clone())
         };
-        Borders { offset: if self.offset > 0 { at(self.offset) } else { None }, end: self.end.and_then(at) }
+        let end = if self.ties { self.end_of_ties(rows, row) } else { self.end.and_then(at) };
+        Borders { offset: if self.offset > 0 { at(self.offset) } else { None }, end }
+    }
+
+    /// Where the rows equal to the last one before the end cease, in the partition of `row`; `None` if the partition does not reach the end.
+    pub(super) fn end_of_ties(&self, rows: &Rows, row: &RowKey) -> Option<RowKey> {
+        let (last, _) = rows.select_from(&row.partition_start(), self.end? - 1)?;
+        if row.same_partition(last) { last.peers_end() } else { None }
     }
 
     /// Whether `position` is before the end.
@@ -80,7 +89,9 @@ impl Window {
             return;
         }
         let mut moved: Vec<Change> = Vec::new();
-        if let Some(end) = self.end {
+        if self.ties {
+            tied_delta(rows, changes, &before.end, &now.end, &mut moved);
+        } else if let Some(end) = self.end {
             prefix_delta(rows, changes, end, earlier(&before.end, &now.end), 1, &mut moved);
         } else {
             moved.extend(changes.iter().cloned());
@@ -114,7 +125,7 @@ impl Window {
 
     /// Those of `positions` that are shown.
     pub(super) fn clip(&self, positions: Range<i64>) -> Range<i64> {
-        let end = self.end.map_or(positions.end, |end| positions.end.min(end));
+        let end = self.end.filter(|_| !self.ties).map_or(positions.end, |end| positions.end.min(end));
         let start = positions.start.max(self.offset);
         start..end.max(start)
     }
@@ -142,6 +153,24 @@ fn prefix_delta(rows: &Rows, changes: &[Change], length: i64, border: Option<&Ro
     });
 }
 
+/// The delta of all copies before a border that was at `before` and is at `now`.
+fn tied_delta(rows: &Rows, changes: &[Change], before: &Option<RowKey>, now: &Option<RowKey>, delta: &mut Vec<Change>) {
+    let border = earlier(before, now);
+    let inside = border.map_or(changes.len(), |border| changes.partition_point(|(key, _)| key < border));
+    delta.extend(changes[..inside].iter().cloned());
+    let Some(border) = border.filter(|_| before != now) else { return };
+    let later = if Some(border) == before.as_ref() { now } else { before };
+    walk_partition(rows, changes, border, &changes[0].0, |key, old, new| {
+        if later.as_ref().is_some_and(|later| later <= key) {
+            return ControlFlow::Break(());
+        }
+        // Either what is here now has come into view, or what was here has left it.
+        let change = if Some(border) == before.as_ref() { new.end - new.start } else { old.start - old.end };
+        delta.extend((change != 0).then(|| (key.clone(), change)));
+        ControlFlow::Continue(())
+    });
+}
+
 /// The earlier of two borders, where `None` is behind all rows.
 fn earlier<'a>(left: &'a Option<RowKey>, right: &'a Option<RowKey>) -> Option<&'a RowKey> {
     match (left, right) {
@@ -152,19 +181,25 @@ fn earlier<'a>(left: &'a Option<RowKey>, right: &'a Option<RowKey>) -> Option<&'
 
 /// Visits the rows of a partition that were there before the changes or are there now, ascending from `start`, with the positions of their
 /// copies before and now.
-fn walk(
+fn walk(rows: &Rows, changes: &[Change], start: &RowKey, visit: impl FnMut(&RowKey, Range<i64>, Range<i64>) -> ControlFlow<()>) {
+    walk_partition(rows, changes, start, start, visit);
+}
+
+/// As [`walk`], for a place `start` that is no row: its partition is that of `member`.
+fn walk_partition(
     rows: &Rows,
     changes: &[Change],
     start: &RowKey,
+    member: &RowKey,
     mut visit: impl FnMut(&RowKey, Range<i64>, Range<i64>) -> ControlFlow<()>,
 ) {
     let passed = changes.partition_point(|(key, _)| key < start);
-    let mut new = rows.rank(start) - rows.rank(&start.partition_start());
+    let mut new = rows.rank(start) - rows.rank(&member.partition_start());
     let mut old = new - changes[..passed].iter().map(|(_, change)| change).sum::<i64>();
     let mut changes = changes[passed..].iter().peekable();
     let mut stored = rows
         .range((Bound::Included(start.clone()), Bound::Unbounded))
-        .take_while(|(key, _)| start.same_partition(key))
+        .take_while(|(key, _)| member.same_partition(key))
         .peekable();
     loop {
         let order = match (stored.peek(), changes.peek()) {

@@ -157,7 +157,8 @@ impl Builder {
             Query::Top(input) => {
                 let input = self.query(input);
                 let order = vec![SortKey { column: 2, descending: true, nulls_first: false }];
-                let top = Operator::TopK { partition: vec![0], order, offset: 0, limit: Some(2), with_row_number: false };
+                let top =
+                    Operator::TopK { partition: vec![0], order, offset: 0, limit: Some(2), with_row_number: false, ties: false };
                 self.node(top, vec![input], table)
             }
             Query::Union(left, right) => {
