@@ -19,7 +19,7 @@ use crate::fingerprint::node_fingerprint;
 use crate::validate::validate_node;
 use crate::{
     AggregateCall, AggregateFunction, Circuit, CircuitError, Expr, JoinKey, JoinKind, Node, NodeId, Operator, Properties,
-    SortKey, derive_properties, operator_label, validate,
+    SetOperationKind, SortKey, derive_properties, operator_label, validate,
 };
 
 /// Builds a circuit bottom up. Each method adds a node, or finds the equal one, and returns its id.
@@ -146,6 +146,17 @@ impl CircuitBuilder {
         }
         let schema = self.schema(input).clone();
         self.node(Operator::Distinct, vec![input], schema)
+    }
+
+    /// `EXCEPT` or `INTERSECT`. The columns are named as those of the left input.
+    pub fn set_operation(&mut self, left: NodeId, right: NodeId, kind: SetOperationKind) -> Built<NodeId> {
+        let both = matches!(kind, SetOperationKind::Intersect | SetOperationKind::IntersectAll);
+        let fields = self.schema(left).fields().iter().enumerate().map(|(column, field)| {
+            let other = self.schema(right).fields().get(column).is_none_or(|field| field.is_nullable());
+            Arc::new(field.as_ref().clone().with_nullable(field.is_nullable() && (other || !both))) as FieldRef
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        self.node(Operator::SetOperation { kind }, vec![left, right], schema)
     }
 
     /// Groups with aggregates, each with the name of its column. Group columns keep their names.

@@ -200,6 +200,7 @@ pub fn operator_label(operator: &Operator) -> &'static str {
         Operator::Index { .. } => "index",
         Operator::Join { .. } => "join condition",
         Operator::Distinct => "distinct",
+        Operator::SetOperation { .. } => "set operation",
         Operator::Aggregate { .. } => "aggregate",
         Operator::TopK { .. } => "top-k",
         Operator::TimeWindow { .. } => "time window",

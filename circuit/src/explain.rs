@@ -14,7 +14,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::eval::text::sql_type;
-use crate::{Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, SortKey, aggregate_text};
+use crate::{Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, SetOperationKind, SortKey, aggregate_text};
 
 /// The circuit as an indented tree from the output down; a shared node is printed once and referred to afterwards.
 pub fn text(circuit: &Circuit) -> String {
@@ -84,6 +84,7 @@ fn operator_text(operator: &Operator) -> String {
             format!("Join {}{on}{residual}", kind_text(*kind))
         }
         Operator::Distinct => "Distinct".to_owned(),
+        Operator::SetOperation { kind } => format!("SetOperation {}", set_operation_text(*kind)),
         Operator::Aggregate { group, aggregates } => {
             let calls = aggregates.iter().map(aggregate_text).collect::<Vec<_>>().join(", ");
             let group = if group.is_empty() { String::new() } else { format!(" by ({})", positions(group)) };
@@ -139,6 +140,15 @@ fn kind_text(kind: JoinKind) -> &'static str {
     }
 }
 
+fn set_operation_text(kind: SetOperationKind) -> &'static str {
+    match kind {
+        SetOperationKind::Except => "except",
+        SetOperationKind::ExceptAll => "except all",
+        SetOperationKind::Intersect => "intersect",
+        SetOperationKind::IntersectAll => "intersect all",
+    }
+}
+
 /// The circuit as JSON: `{"output": id, "nodes": [..]}`.
 pub fn json(circuit: &Circuit) -> String {
     let nodes: Vec<Value> = circuit.nodes.iter().enumerate().map(|(id, node)| node_json(id, node)).collect();
@@ -175,6 +185,7 @@ fn operator_name(operator: &Operator) -> &'static str {
         Operator::Index { .. } => "Index",
         Operator::Join { .. } => "Join",
         Operator::Distinct => "Distinct",
+        Operator::SetOperation { .. } => "SetOperation",
         Operator::Aggregate { .. } => "Aggregate",
         Operator::TopK { .. } => "TopK",
         Operator::TimeWindow { .. } => "TimeWindow",

@@ -67,6 +67,7 @@ fn write_operator(text: &mut String, operator: &Operator) {
             Ok(())
         }
         Operator::Distinct => write!(text, "distinct"),
+        Operator::SetOperation { kind } => write!(text, "set-operation {kind:?}"),
         Operator::Aggregate { group, aggregates } => {
             let _ = write!(text, "aggregate {group:?}");
             write_calls(text, aggregates)

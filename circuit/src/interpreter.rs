@@ -32,7 +32,9 @@ use deltic_zset::ZBatch;
 
 use relation::Relation;
 
-use crate::{Circuit, CircuitError, EpochInfo, Node, NodeId, Operator, error_schema, map_filter, operator_label};
+use crate::{
+    Circuit, CircuitError, EpochInfo, Node, NodeId, Operator, SetOperationKind, error_schema, map_filter, operator_label,
+};
 
 /// The output of a circuit, both parts consolidated.
 #[derive(Clone, Debug)]
@@ -114,6 +116,12 @@ impl Interpreter<'_> {
                 join::join(*kind, keys, residual.as_ref(), &left, &right, node.schema.clone(), &mut self.errors)
             }
             Operator::Distinct => self.input(node, 0)?.map_weights(|weight| Some(i64::from(weight > 0))),
+            Operator::SetOperation { kind } => self.input(node, 0)?.combined(&self.input(node, 1)?, |left, right| match kind {
+                SetOperationKind::Except => i64::from(left > 0 && right <= 0),
+                SetOperationKind::ExceptAll => left.max(0).saturating_sub(right.max(0)).max(0),
+                SetOperationKind::Intersect => i64::from(left > 0 && right > 0),
+                SetOperationKind::IntersectAll => left.min(right).max(0),
+            }),
             Operator::Aggregate { group, aggregates } => {
                 let input = self.input(node, 0)?;
                 aggregate::aggregate(&input, group, aggregates, node.schema.clone(), &mut self.errors)

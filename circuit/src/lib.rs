@@ -56,7 +56,7 @@ pub use fingerprint::fingerprint;
 pub use map_filter::map_filter;
 pub use node::{
     AggregateCall, AggregateFunction, AsOfComparison, Circuit, CircuitRef, EmitPolicy, IntervalJoinKind, JoinKey, JoinKind, Node,
-    NodeId, Operator, Properties, SessionOutput, SortKey, TemporalOutput, Ticks,
+    NodeId, Operator, Properties, SessionOutput, SetOperationKind, SortKey, TemporalOutput, Ticks,
 };
 pub use properties::derive_properties;
 pub use retention::{Retention, retention};

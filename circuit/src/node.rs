@@ -92,6 +92,12 @@ pub enum Operator {
     },
     /// Each row once, whatever its (positive) weight.
     Distinct,
+    /// The rows of two inputs, each as often as `kind` makes of its copies in the left and in the right one. NULLs are equal. The columns are named as those
+    /// of the left input.
+    SetOperation {
+        /// Of how many copies.
+        kind: SetOperationKind,
+    },
     /// Groups with aggregates: columns `group`, then one per call. Without group columns there is always exactly one row.
     Aggregate {
         /// Group columns; NULLs are a group.
@@ -271,6 +277,19 @@ pub enum JoinKind {
     Right,
     /// Keeps both.
     Full,
+}
+
+/// How many copies of a row a [`Operator::SetOperation`] yields, if there are `l` in the left and `r` in the right input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SetOperationKind {
+    /// `EXCEPT`: one if `l > 0` and `r = 0`.
+    Except,
+    /// `EXCEPT ALL`: `l - r`, or none if that is negative.
+    ExceptAll,
+    /// `INTERSECT`: one if `l > 0` and `r > 0`.
+    Intersect,
+    /// `INTERSECT ALL`: the lesser of `l` and `r`.
+    IntersectAll,
 }
 
 /// One equality condition of a join; both columns have the same type.

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 
 pub(crate) use times::{slack, tied_slack};
 
-use crate::{Expr, JoinKind, Node, Operator, Properties};
+use crate::{Expr, JoinKind, Node, Operator, Properties, SetOperationKind};
 
 /// No node needs more than a few keys; joins would multiply them.
 const MOST_KEYS: usize = 8;
@@ -33,6 +33,7 @@ pub fn derive_properties(operator: &Operator, inputs: &[&Node], schema: &SchemaR
             keys.push((0..schema.fields().len()).collect());
             keys
         }
+        Operator::SetOperation { kind } => of_set_operation(*kind, inputs, schema.fields().len()),
         // The groups are the first columns of the output.
         Operator::Aggregate { group, .. } => vec![(0..group.len()).collect()],
         Operator::TopK { partition, limit, with_row_number, ties, .. } => {
@@ -67,13 +68,25 @@ fn append_only(operator: &Operator, inputs: &[&Node]) -> bool {
     match operator {
         Operator::Constant { .. } => true,
         Operator::MapFilter { .. } | Operator::Union | Operator::Index { .. } | Operator::Distinct => all_inputs,
+        Operator::SetOperation { kind: SetOperationKind::Intersect | SetOperationKind::IntersectAll } => all_inputs,
         // A row beside NULLs goes when its first match comes.
         Operator::Join { kind, .. } => *kind == JoinKind::Inner && all_inputs,
         Operator::TopK { limit: None, offset: 0, with_row_number: false, .. } => all_inputs,
         Operator::Aggregate { group, aggregates } => aggregates.is_empty() && !group.is_empty() && all_inputs,
-        Operator::Source { .. } | Operator::Negate | Operator::TopK { .. } => false,
+        Operator::Source { .. } | Operator::Negate | Operator::TopK { .. } | Operator::SetOperation { .. } => false,
         _ => times::append_only(operator, inputs),
     }
+}
+
+/// The rows are some of the left ones, and those of an intersection some of the right ones too.
+fn of_set_operation(kind: SetOperationKind, inputs: &[&Node], width: usize) -> Vec<Vec<usize>> {
+    use SetOperationKind::{Except, Intersect, IntersectAll};
+    let sides = if matches!(kind, Intersect | IntersectAll) { 2 } else { 1 };
+    let mut keys: Vec<Vec<usize>> = inputs.iter().take(sides).flat_map(|node| node.properties.unique_keys.clone()).collect();
+    if matches!(kind, Except | Intersect) {
+        keys.push((0..width).collect());
+    }
+    keys
 }
 
 /// Keys whose columns all survive, at their first new positions.

@@ -48,6 +48,16 @@ pub fn retention(circuit: &Circuit, id: NodeId) -> Vec<Retention> {
     match &node.operator {
         Operator::Aggregate { group, .. } => vec![by_columns(inputs[0], group.iter().copied(), "no group column has")],
         Operator::Distinct => vec![by_columns(inputs[0], 0..inputs[0].schema.fields().len(), "no column has")],
+        // Of a row, the copies on both sides are kept together.
+        Operator::SetOperation { .. } => {
+            let times = |column: usize| Some((slack(&inputs[0].properties, column)?, slack(&inputs[1].properties, column)?));
+            let columns = (0..inputs[0].schema.fields().len()).filter_map(|column| Some((times(column)?, column)));
+            let least = columns.map(|((left, right), column)| (left.max(right), column)).min();
+            vec![
+                least.map_or_else(|| no_event_time("no column of both sides has"), |(slack, column)| kept_while(column, slack));
+                2
+            ]
+        }
         Operator::TopK { partition, .. } => vec![by_columns(inputs[0], partition.iter().copied(), "no partition column has")],
         Operator::Session { max_sessions: Some(_), .. } => {
             vec![Retention::Unbounded { why: "sessions that have ended count for the most sessions of a key".to_owned() }]

@@ -42,7 +42,9 @@ fn ensure(condition: bool, problem: impl FnOnce() -> String) -> Check {
 pub(crate) fn validate_node(operator: &Operator, inputs: &[&Node], schema: &Schema) -> Check {
     let arity = match operator {
         Operator::Source { .. } | Operator::Constant { .. } => 0..=0,
-        Operator::Join { .. } | Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. } => 2..=2,
+        Operator::Join { .. } | Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. } | Operator::SetOperation { .. } => {
+            2..=2
+        }
         Operator::Union => 1..=usize::MAX,
         _ => 1..=1,
     };
@@ -56,7 +58,9 @@ pub(crate) fn validate_node(operator: &Operator, inputs: &[&Node], schema: &Sche
     match operator {
         Operator::Source { .. } => Ok(()),
         Operator::Constant { rows } => same_types(&types_of(rows.schema()), schema),
-        Operator::Union => inputs.iter().try_for_each(|input| same_types(&types_of(&input.schema), schema)),
+        Operator::Union | Operator::SetOperation { .. } => {
+            inputs.iter().try_for_each(|input| same_types(&types_of(&input.schema), schema))
+        }
         Operator::Negate | Operator::Distinct => same_types(&types_of(&inputs[0].schema), schema),
         Operator::MapFilter { predicates, projections } => map_filter(predicates, projections.as_deref(), inputs[0], schema),
         Operator::Index { key } => {

@@ -41,7 +41,11 @@ mod debug {
         );
         let groups = matches!(
             node.operator,
-            Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. } | Operator::Session { .. }
+            Operator::Distinct
+                | Operator::SetOperation { .. }
+                | Operator::Aggregate { .. }
+                | Operator::TopK { .. }
+                | Operator::Session { .. }
         );
         let waiting =
             matches!(node.operator, Operator::Emit { .. } | Operator::TemporalFilter { .. } | Operator::AsOfJoin { .. });

@@ -22,6 +22,7 @@ mod operator;
 mod order;
 mod rows_by_time;
 mod session;
+mod set_operation;
 mod temporal_filter;
 #[cfg(test)]
 mod testing;
@@ -42,6 +43,7 @@ pub use map_filter::MapFilter;
 pub use negate::Negate;
 pub use operator::{EpochOperator, Output, StateSize, WindowMetrics};
 pub use session::session;
+pub use set_operation::SetOperation;
 pub use temporal_filter::TemporalFilter;
 pub use time_window::TimeWindow;
 pub use timed_join::{AsOfJoin, IntervalJoin};

@@ -25,9 +25,8 @@ fn what_is_not_supported_is_refused_by_name() {
         ("^SELECT a, row_number() OVER (ORDER BY b) AS n FROM t", "upper bound"),
         ("^SELECT a FROM (SELECT a, row_number() OVER (ORDER BY b) AS n FROM t) AS x WHERE n > 3", "upper bound"),
         // Set operations, grouping sets.
-        ("SELECT a FROM t EXCEPT ^SELECT a FROM u", "EXCEPT"),
-        ("SELECT a FROM t EXCEPT ALL ^SELECT a FROM u", "EXCEPT ALL"),
-        ("SELECT a FROM t INTERSECT ^SELECT a FROM u", "INTERSECT"),
+        ("SELECT a FROM t UNION BY NAME ^SELECT a FROM u", "UNION BY NAME"),
+        ("SELECT a FROM t EXCEPT BY NAME ^SELECT a FROM u", "EXCEPT BY NAME"),
         ("SELECT a, count(*) FROM t GROUP BY ROLLUP (^a)", "ROLLUP"),
         ("SELECT a, count(*) FROM t GROUP BY CUBE (^a)", "CUBE"),
         ("SELECT a, count(*) FROM t GROUP BY GROUPING SETS ((^a), ())", "GROUPING SETS"),

@@ -49,6 +49,11 @@ fn every_window_and_emit_under_random_histories() {
     assert!(report.views.len() >= 40, "the file has {} views", report.views.len());
 }
 
+#[test]
+fn combined_relations_under_random_histories() {
+    run("relations.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
+}
+
 /// Fixed histories, the same in every run, so that a failure here is a change of the code and not of the draw. A seed that finds a bug is added.
 #[test]
 fn fixed_seeds() {

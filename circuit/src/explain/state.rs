@@ -12,8 +12,8 @@ pub fn state(circuit: &Circuit) -> String {
     for (id, node) in circuit.nodes.iter().enumerate() {
         for (port, kept) in retention(circuit, NodeId(id)).into_iter().enumerate() {
             let side = match (&node.operator, port) {
-                (Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. }, 0) => " (left)",
-                (Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. }, _) => " (right)",
+                (Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. } | Operator::SetOperation { .. }, 0) => " (left)",
+                (Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. } | Operator::SetOperation { .. }, _) => " (right)",
                 _ => "",
             };
             if let Some(text) = retention_text(&kept) {

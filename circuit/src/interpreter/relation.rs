@@ -82,6 +82,16 @@ impl Relation {
         Ok(result)
     }
 
+    /// The rows of this relation, each as often as `copies` says of its weights here and in `other`. Rows of `other` alone are left out.
+    pub(super) fn combined(&self, other: &Relation, copies: impl Fn(i64, i64) -> i64) -> Result<Relation, CircuitError> {
+        let mut result = Relation::new(self.schema.clone());
+        for (identity, (row, weight)) in &self.rows {
+            let there = other.rows.get(identity).map_or(0, |(_, weight)| *weight);
+            result.add(row.clone(), copies(*weight, there))?;
+        }
+        Ok(result)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Row, i64)> {
         self.rows.values().map(|(row, weight)| (row, *weight))
     }

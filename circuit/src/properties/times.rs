@@ -32,7 +32,8 @@ pub(super) fn event_times(operator: &Operator, inputs: &[&Node], width: usize) -
             .enumerate()
             .filter_map(|(column, expr)| slack_of(expr, &inputs[0].properties).map(|slack| EventTime { column, slack }))
             .collect(),
-        Operator::Union => own(0)
+        // Whatever changes has the time of a change of an input.
+        Operator::Union | Operator::SetOperation { .. } => own(0)
             .into_iter()
             .filter_map(|time| {
                 let slacks = inputs.iter().map(|node| slack(&node.properties, time.column)).collect::<Option<Vec<i64>>>();
@@ -102,7 +103,7 @@ pub(super) fn closings(operator: &Operator, inputs: &[&Node], width: usize) -> V
             };
             own(0).into_iter().filter_map(moved).collect()
         }
-        Operator::Union => {
+        Operator::Union | Operator::SetOperation { .. } => {
             own(0).into_iter().filter(|closing| inputs.iter().all(|node| node.properties.closings.contains(closing))).collect()
         }
         Operator::Aggregate { group, .. } => regrouped(own(0), group),

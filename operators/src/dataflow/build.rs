@@ -11,7 +11,7 @@ use crate::exchange::owner_of_empty_key;
 use crate::join::Join;
 use crate::{
     Aggregate, AppendOnlyTopK, AsOfJoin, Constant, Distinct, EpochOperator, Horizon, IntervalJoin, MapFilter, Negate,
-    TemporalFilter, TimeWindow, TopK, Union, session,
+    SetOperation, TemporalFilter, TimeWindow, TopK, Union, session,
 };
 
 /// Where an operator is built.
@@ -61,6 +61,7 @@ impl Site<'_> {
                 Box::new(Join::try_new(node, left, right)?.with_horizons(horizons))
             }
             Operator::Distinct => Box::new(Distinct::try_new(schema)?.with_horizon(self.horizon())),
+            Operator::SetOperation { kind } => Box::new(SetOperation::try_new(*kind, schema)?.with_horizon(self.horizon())),
             Operator::Aggregate { group, aggregates } => {
                 let owns_global = self.worker == owner_of_empty_key(self.peers);
                 Box::new(Aggregate::try_new(group, aggregates, input(0), schema, owns_global)?.with_horizon(self.horizon()))
@@ -119,6 +120,7 @@ pub(super) fn holds_contents(circuit: &Circuit, node: usize) -> bool {
         operator,
         Operator::Index { .. }
             | Operator::Distinct
+            | Operator::SetOperation { .. }
             | Operator::Aggregate { .. }
             | Operator::TopK { .. }
             | Operator::Session { .. }
@@ -146,6 +148,7 @@ pub(super) fn can_fail(operator: &Operator) -> bool {
         Operator::Source { .. } | Operator::Constant { .. } | Operator::Union | Operator::Negate | Operator::Index { .. } => {
             false
         }
+        Operator::SetOperation { .. } => false,
         Operator::Emit { .. } | Operator::TemporalFilter { .. } | Operator::AsOfJoin { .. } => false,
         Operator::TimeWindow { .. } | Operator::Session { .. } | Operator::IntervalJoin { .. } => true,
     }

@@ -41,6 +41,7 @@ pub(super) fn exchange(circuit: &Circuit, node: &Node, port: usize, input: &Part
             let side = |key: &JoinKey| if port == 0 { key.left } else { key.right };
             (keys.iter().map(side).collect(), true)
         }
+        Operator::SetOperation { .. } => ((0..circuit.node(node.inputs[port]).schema.fields().len()).collect(), true),
         Operator::Distinct => ((0..circuit.node(node.inputs[0]).schema.fields().len()).collect(), false),
         _ => return None,
     };
@@ -57,7 +58,7 @@ pub(super) fn of_output(circuit: &Circuit, node: &Node, inputs: &[Partitioning])
         Operator::MapFilter { projections: None, .. } | Operator::Negate | Operator::Distinct | Operator::TopK { .. } => {
             inputs[0].clone()
         }
-        Operator::Union => match inputs {
+        Operator::Union | Operator::SetOperation { .. } => match inputs {
             [first, rest @ ..] => Partitioning(
                 first.0.iter().filter(|columns| rest.iter().all(|input| input.is_exactly(columns))).cloned().collect(),
             ),

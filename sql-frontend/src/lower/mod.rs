@@ -29,7 +29,7 @@ use deltic_circuit::{CircuitBuilder, CircuitError, NodeId, SortKey};
 
 use crate::SqlError;
 use crate::error::Code;
-use crate::plan::{AsOfNode, WindowNode};
+use crate::plan::{AsOfNode, SetOperationNode, WindowNode};
 use piped::Piped;
 
 /// A plan as nodes of a circuit that is not finished.
@@ -97,6 +97,7 @@ impl Lowering {
             }
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Extension(_) if WindowNode::of(plan).is_some() => self.window(plan),
+            LogicalPlan::Extension(_) if SetOperationNode::of(plan).is_some() => self.set_operation(plan),
             LogicalPlan::Extension(_) if AsOfNode::of(plan).is_some() => self.as_of_join(plan),
             // A multiset has no order; that of the outermost query is kept beside the circuit.
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.piped(&sort.input),

@@ -1,4 +1,4 @@
-//! The leaves of a plan, and UNION.
+//! The leaves of a plan, UNION, EXCEPT and INTERSECT.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use arrow::array::ArrayRef;
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::{DFSchema, ScalarValue};
-use datafusion_expr::{EmptyRelation, Expr as PlanExpr, TableScan, Union, Values};
-use deltic_circuit::Expr;
+use datafusion_expr::{EmptyRelation, Expr as PlanExpr, LogicalPlan, TableScan, Union, Values};
+use deltic_circuit::{Expr, NodeId};
 use deltic_zset::ZBatch;
 
 use super::expr::{column_type, lower_expression};
@@ -15,7 +15,7 @@ use super::piped::Piped;
 use super::{Lower, Lowering};
 use crate::SqlError;
 use crate::error::Code;
-use crate::plan::RelationSource;
+use crate::plan::{RelationSource, SetOperationNode};
 
 impl Lowering {
     pub(super) fn table_scan(&mut self, scan: &TableScan) -> Lower<Piped> {
@@ -54,15 +54,26 @@ impl Lowering {
 
     pub(super) fn union(&mut self, union: &Union) -> Lower<Piped> {
         let types = circuit_schema(&union.schema)?;
-        let mut inputs = Vec::with_capacity(union.inputs.len());
-        for input in &union.inputs {
-            let input = self.piped(input)?;
-            let node = self.materialise(input)?;
-            let columns = self.columns_of(node).into_iter().zip(types.fields());
-            let columns = columns.map(|((name, expr), field)| (name, expr.cast(field.data_type().clone())));
-            inputs.push(self.materialise(Piped::columns(node, columns.collect()))?);
-        }
+        let inputs = union.inputs.iter().map(|input| self.rows_as(input, &types)).collect::<Lower<Vec<_>>>()?;
         self.built(|builder| builder.union(inputs))
+    }
+
+    pub(super) fn set_operation(&mut self, plan: &LogicalPlan) -> Lower<Piped> {
+        let Some(node) = SetOperationNode::of(plan) else {
+            return Err(SqlError::nowhere(Code::Internal, "a plan that is no set operation"));
+        };
+        let types = circuit_schema(&node.schema)?;
+        let (left, right) = (self.rows_as(&node.left, &types)?, self.rows_as(&node.right, &types)?);
+        self.built(|builder| builder.set_operation(left, right, node.kind))
+    }
+
+    /// The rows of `input`, cast to the types of `types`.
+    fn rows_as(&mut self, input: &LogicalPlan, types: &SchemaRef) -> Lower<NodeId> {
+        let input = self.piped(input)?;
+        let node = self.materialise(input)?;
+        let columns = self.columns_of(node).into_iter().zip(types.fields());
+        let columns = columns.map(|((name, expr), field)| (name, expr.cast(field.data_type().clone())));
+        self.materialise(Piped::columns(node, columns.collect()))
     }
 }
 

@@ -12,6 +12,7 @@ use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, Tabl
 
 use super::as_of::AsOfJoins;
 use super::functions::FUNCTIONS;
+use super::set_operation::SetOperations;
 use super::types::DelticTypes;
 use super::window::WindowRelations;
 use crate::catalog::{Catalog, Relation, RelationKind};
@@ -64,7 +65,7 @@ pub(crate) static OPTIONS: LazyLock<Arc<ConfigOptions>> = LazyLock::new(|| {
 });
 
 static RELATION_PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> =
-    LazyLock::new(|| vec![Arc::new(WindowRelations), Arc::new(AsOfJoins)]);
+    LazyLock::new(|| vec![Arc::new(WindowRelations), Arc::new(AsOfJoins), Arc::new(SetOperations)]);
 
 /// A catalog as DataFusion sees it. Remembers which relations were asked for.
 pub(crate) struct Context<'a> {

@@ -109,10 +109,10 @@ fn to_float(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     if is_decimal(&expr.get_type(schema)?) { expr.cast_to(&DataType::Float64, schema) } else { Ok(expr) }
 }
 
-fn is_float(data_type: &DataType) -> bool {
+pub(super) fn is_float(data_type: &DataType) -> bool {
     data_type.is_floating()
 }
 
-fn is_decimal(data_type: &DataType) -> bool {
+pub(super) fn is_decimal(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Decimal128(..) | DataType::Decimal256(..))
 }

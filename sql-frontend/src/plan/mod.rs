@@ -17,6 +17,7 @@ mod length;
 mod modify;
 mod naming;
 mod optimise;
+mod set_operation;
 mod types;
 mod validate;
 mod window;
@@ -31,6 +32,7 @@ pub(crate) use event_time::event_time;
 pub use event_time::{ClockStep, plan_advance_clock, plan_advance_watermark};
 pub use modify::{plan_delete, plan_insert, plan_update};
 pub(crate) use naming::call;
+pub(crate) use set_operation::SetOperationNode;
 pub(crate) use types::{TYPE_NAMES, max_length};
 pub(crate) use window::{TABLE_ARGUMENT, WindowNode, WindowShape};
 
@@ -115,6 +117,7 @@ fn bind(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>) -> Result
     let mut ast = query.ast.clone();
     window::window_keys(&mut ast).map_err(|error| error.or_at(query.position))?;
     as_of::nest_joins(&mut ast);
+    set_operation::mark(&mut ast);
     let visible = naming::name_columns(&mut ast);
     let context = Context::new(catalog);
     let mut planner_context = PlannerContext::new();

@@ -119,11 +119,8 @@ impl Validator {
             SetExpr::Query(query) => self.query(query),
             SetExpr::SetOperation { op, set_quantifier, left, right } => {
                 self.set_expr(left)?;
-                match (op, set_quantifier) {
-                    (SetOperator::Union, SetQuantifier::All | SetQuantifier::None | SetQuantifier::Distinct) => {}
-                    (SetOperator::Union, _) => return self.refuse("UNION BY NAME"),
-                    (op, SetQuantifier::All) => return self.at(right.as_ref()).refuse(format!("{op} ALL")),
-                    (op, _) => return self.at(right.as_ref()).refuse(op),
+                if !matches!(set_quantifier, SetQuantifier::All | SetQuantifier::None | SetQuantifier::Distinct) {
+                    return self.at(right.as_ref()).refuse(format!("{op} BY NAME"));
                 }
                 self.set_expr(right)
             }
