@@ -35,7 +35,8 @@ struct Call {
 impl<'a> Calls<'a> {
     pub(super) fn of(aggregate: &'a Aggregate) -> Lower<Self> {
         let mut arguments = Vec::new();
-        let fields = aggregate.schema.fields().iter().skip(aggregate.group_expr.len());
+        // Grouping sets have a column more than keys.
+        let fields = aggregate.schema.fields().iter().skip(aggregate.schema.fields().len() - aggregate.aggr_expr.len());
         let calls = aggregate.aggr_expr.iter().zip(fields);
         let calls = calls.map(|(expr, field)| call(expr, column_type(field.data_type())?, field.name(), &mut arguments));
         Ok(Calls { calls: calls.collect::<Lower<Vec<_>>>()?, arguments })
@@ -75,6 +76,9 @@ impl<'a> Calls<'a> {
 
 impl Lowering {
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Lower<Piped> {
+        if let [PlanExpr::GroupingSet(sets)] = aggregate.group_expr.as_slice() {
+            return self.grouping_sets(aggregate, sets);
+        }
         if let Some(sessions) = self.session_aggregates(aggregate)? {
             return Ok(sessions);
         }
@@ -97,7 +101,7 @@ impl Lowering {
     }
 
     /// The node with the columns that groups and aggregates need, and where each is. Columns of the input stay where they are.
-    fn arguments(
+    pub(super) fn arguments(
         &mut self,
         input: Piped,
         groups: Vec<(String, Expr)>,

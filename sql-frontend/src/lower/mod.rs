@@ -11,6 +11,7 @@ mod clock;
 mod emit;
 mod expr;
 mod function;
+mod grouping;
 mod join;
 mod narrow;
 mod order;

@@ -13,6 +13,7 @@ mod duration;
 mod event_time;
 mod floats;
 mod functions;
+mod grouping;
 mod length;
 mod modify;
 mod naming;
@@ -116,6 +117,7 @@ impl Bound {
 fn bind(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>) -> Result<Bound, SqlError> {
     let mut ast = query.ast.clone();
     window::window_keys(&mut ast).map_err(|error| error.or_at(query.position))?;
+    grouping::spell_out_sets(&mut ast).map_err(|error| error.or_at(query.position))?;
     as_of::nest_joins(&mut ast);
     set_operation::mark(&mut ast);
     let visible = naming::name_columns(&mut ast);

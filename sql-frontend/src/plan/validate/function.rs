@@ -5,6 +5,7 @@ use sqlparser::ast::*;
 
 use super::super::clock::CLOCK_FUNCTIONS;
 use super::super::functions::{AGGREGATES, FUNCTIONS};
+use super::super::grouping::GROUPING;
 use super::super::naming;
 use super::super::window::WindowKind;
 use super::{Valid, Validator};
@@ -40,6 +41,9 @@ impl Validator {
         if AGGREGATES.contains(&name.as_str()) && arguments != 1 {
             let error = SqlError::new(Code::Query, here.position, format!("{name} has one argument, not {arguments}"));
             return Err(if name == "count" { error.with_hint("count(*) counts rows") } else { error });
+        }
+        if name == GROUPING && (distinct || arguments == 0 || function.filter.is_some() || function.over.is_some()) {
+            return here.refuse("GROUPING without keys or with modifiers");
         }
         if CLOCK_FUNCTIONS.contains(&name.as_str()) && (arguments > 0 || function.over.is_some() || function.filter.is_some()) {
             return here.refuse(format!("{name} with arguments or modifiers"));
@@ -79,7 +83,7 @@ impl Validator {
 
     /// Whether the function exists and may be used.
     fn resolve(self, name: &str) -> Valid {
-        if name == naming::MOD || AGGREGATES.contains(&name) || CLOCK_FUNCTIONS.contains(&name) {
+        if matches!(name, naming::MOD | GROUPING) || AGGREGATES.contains(&name) || CLOCK_FUNCTIONS.contains(&name) {
             return Ok(());
         }
         if WindowKind::of(name).is_some() {

@@ -10,6 +10,7 @@ use std::fmt::Display;
 use sqlparser::ast::*;
 
 use super::as_of::match_condition;
+use super::grouping::{has_sets, nested_sets};
 use super::types;
 use super::window::{WindowKind, check_call};
 use crate::SqlError;
@@ -167,13 +168,10 @@ impl Validator {
         select.from.iter().try_for_each(|from| self.table_with_joins(from))?;
         select.selection.iter().try_for_each(|expr| self.expr(expr))?;
         match &select.group_by {
-            GroupByExpr::All(_) => return self.refuse("GROUP BY ALL"),
-            GroupByExpr::Expressions(expressions, modifiers) => {
-                if let Some(modifier) = modifiers.first() {
-                    return self.refuse(modifier);
-                }
-                expressions.iter().try_for_each(|expr| self.group_expr(expr))?;
+            GroupByExpr::All(modifiers) => {
+                self.absent(&[(!modifiers.is_empty(), "GROUP BY ALL WITH ..")])?;
             }
+            GroupByExpr::Expressions(expressions, modifiers) => self.group_by(expressions, modifiers)?,
         }
         select.having.iter().try_for_each(|expr| self.expr(expr))?;
         select.named_window.iter().try_for_each(|window| match &window.1 {
@@ -193,13 +191,36 @@ impl Validator {
         ])
     }
 
+    fn group_by(self, elements: &[Expr], modifiers: &[GroupByWithModifier]) -> Valid {
+        let has_sets = !modifiers.is_empty() || elements.iter().any(has_sets);
+        match modifiers {
+            [] | [GroupByWithModifier::Rollup | GroupByWithModifier::Cube] => {}
+            [only] => return self.refuse(only),
+            _ => return self.refuse("GROUP BY with several modifiers"),
+        }
+        for element in elements {
+            let here = self.at(element);
+            if has_sets && matches!(element, Expr::Function(function) if is_window(function)) {
+                let hint = "window the rows in FROM: TABLE(TUMBLE(TABLE t, ..))";
+                return here.refuse("a window beside grouping sets").map_err(|error| error.with_hint(hint));
+            }
+            here.group_expr(element)?;
+        }
+        Ok(())
+    }
+
     fn group_expr(self, expr: &Expr) -> Valid {
         let here = self.at(expr);
         match expr {
-            Expr::GroupingSets(_) => here.refuse("GROUPING SETS"),
-            Expr::Cube(_) => here.refuse("CUBE"),
-            Expr::Rollup(_) => here.refuse("ROLLUP"),
-            Expr::Tuple(parts) if parts.is_empty() => here.refuse("GROUP BY ()"),
+            Expr::Cube(sets) | Expr::Rollup(sets) => here.all(sets.iter().flatten()),
+            Expr::GroupingSets(sets) => sets.iter().try_for_each(|set| match set.as_slice() {
+                [Expr::Function(function)] => match nested_sets(function) {
+                    Some((_, parts)) => here.all(parts.iter().flatten()),
+                    None => here.all(set),
+                },
+                _ => here.all(set),
+            }),
+            Expr::Tuple(parts) => here.all(parts),
             Expr::Nested(inner) => here.group_expr(inner),
             Expr::Function(function) if is_window(function) => here.window_key(function),
             expr => self.expr(expr),
