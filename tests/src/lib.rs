@@ -4,3 +4,4 @@ pub mod feed;
 pub mod oracle;
 pub mod scene;
 pub mod slt;
+pub mod tpcds;
