@@ -1,7 +1,7 @@
 //! `deltic check`: the law, tried on the user's own views.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,11 @@ use crate::run::{read_source, report_error};
 #[derive(clap::Args, Debug)]
 pub(crate) struct CheckArgs {
     /// A file with CREATE statements, or - for standard input
-    file: PathBuf,
+    #[arg(required_unless_present = "queries", conflicts_with = "queries")]
+    file: Option<PathBuf>,
+    /// Check this many random queries over random tables instead of a file
+    #[arg(long, conflicts_with = "iterations")]
+    queries: Option<u64>,
     /// Random histories to try
     #[arg(long, default_value_t = 100)]
     iterations: u64,
@@ -26,34 +30,73 @@ pub(crate) struct CheckArgs {
 }
 
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let (name, sql) = read_source(&args.file)?;
     let defaults = CheckOptions::default();
     let options = CheckOptions {
-        iterations: args.iterations,
+        iterations: args.queries.unwrap_or(args.iterations),
         seed: args.seed.unwrap_or(defaults.seed),
         max_workers: usize::from(args.workers),
     };
-    eprintln!("checking {name}: {} iterations, seed {}", options.iterations, options.seed);
+    match &args.file {
+        Some(file) => check_file(file, &options),
+        None => check_random_queries(&options),
+    }
+}
+
+/// Shows now and then, on a terminal, how many of `total` are done.
+fn progress(total: u64) -> impl FnMut(u64) {
     let terminal = std::io::stderr().is_terminal();
     let mut shown = Instant::now();
-    let mut progress = |done: u64| {
+    move |done| {
         if terminal && shown.elapsed() > Duration::from_millis(200) {
             shown = Instant::now();
-            eprint!("\r{done} of {}", options.iterations);
+            eprint!("\r{done} of {total}\r");
             // Only decoration.
             let _ = std::io::stderr().flush();
         }
+    }
+}
+
+fn check_random_queries(options: &CheckOptions) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    eprintln!("checking {} random queries, seed {}", options.iterations, options.seed);
+    let report = match deltic::check::check_queries(options, None, &mut progress(options.iterations)) {
+        Ok(report) => report,
+        Err(error) => {
+            report_error("a random query", &error);
+            return Ok(ExitCode::FAILURE);
+        }
     };
-    let report = match deltic::check::check(&sql, &options, None, &mut progress) {
+    for (feature, (checked, refused)) in &report.features {
+        println!("{feature:>20}: in {checked} queries checked, {refused} refused");
+    }
+    for (reason, count) in &report.refused {
+        println!("{count:>8} x refused: {reason}");
+    }
+    match &report.failure {
+        None => {
+            println!(
+                "{} queries drawn; {} right at every epoch, {} of them equal to a second form: {} commits, seed {}",
+                report.drawn, report.checked, report.equivalences, report.commits, report.seed
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(failure) => {
+            println!("{failure}");
+            eprintln!("seed {} finds it again", report.seed);
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn check_file(file: &Path, options: &CheckOptions) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let (name, sql) = read_source(file)?;
+    eprintln!("checking {name}: {} iterations, seed {}", options.iterations, options.seed);
+    let report = match deltic::check::check(&sql, options, None, &mut progress(options.iterations)) {
         Ok(report) => report,
         Err(error) => {
             report_error(&name, &error);
             return Ok(ExitCode::FAILURE);
         }
     };
-    if terminal {
-        eprint!("\r");
-    }
     if report.skipped_statements > 0 {
         eprintln!("note: {} statements that define nothing were left out; the data is made up", report.skipped_statements);
     }

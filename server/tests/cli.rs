@@ -125,3 +125,11 @@ fn scripts_move_a_manual_clock() {
         stderr(&refused)
     );
 }
+
+#[test]
+fn check_makes_up_queries() {
+    let output = deltic(&["check", "--queries", "20", "--seed", "1"], "");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("20 queries drawn"));
+    assert!(!deltic(&["check", "-", "--queries", "20"], "").status.success(), "a file and queries");
+}

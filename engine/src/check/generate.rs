@@ -51,6 +51,7 @@ pub(super) fn generate(rng: &mut StdRng, setup: &Setup, max_workers: usize) -> H
             Some(*least)
         })
         .collect::<Vec<usize>>();
+    let created_before = together(created_before, &setup.equal);
     let mut generator = Generator { relations, profile, tempo, model: Model::new(relations) };
     let mut steps = Vec::with_capacity(sizes.len());
     for (index, size) in sizes.into_iter().enumerate() {
@@ -60,6 +61,14 @@ pub(super) fn generate(rng: &mut StdRng, setup: &Setup, max_workers: usize) -> H
         steps.push(generator.step(rng, size));
     }
     History { steps, created_before, workers: rng.random_range(1..=max_workers.max(1)) }
+}
+
+/// Views that must be equal are created at the same time: a stream shows each what comes after it.
+fn together(mut created: Vec<usize>, equal: &[(usize, usize)]) -> Vec<usize> {
+    for &(first, second) in equal {
+        created[second] = created[first];
+    }
+    created
 }
 
 impl Generator<'_> {

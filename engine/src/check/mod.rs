@@ -17,6 +17,7 @@
 mod generate;
 mod history;
 mod model;
+mod queries;
 mod run;
 mod sample;
 mod setup;
@@ -33,6 +34,7 @@ use rand::rngs::StdRng;
 
 use crate::Result;
 use history::InputRelation;
+pub use queries::{QueryReport, check_queries};
 
 /// How much to check.
 #[derive(Clone, Debug)]
@@ -141,6 +143,8 @@ struct Setup {
     views: Vec<ViewUnderCheck>,
     /// The views to create, while a failure is cut down.
     selected: Vec<bool>,
+    /// Views that must have the same rows whenever neither has errors, by their indexes; both are created at the same time.
+    equal: Vec<(usize, usize)>,
     skipped_statements: usize,
 }
 

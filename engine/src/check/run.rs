@@ -161,7 +161,16 @@ impl Run<'_> {
                 return Ok(Some(Difference { view: index, step, what }));
             }
         }
-        Ok(None)
+        Ok(self.setup.equal.iter().find_map(|&(first, second)| {
+            let [first_name, name] = [first, second].map(|view| &self.setup.views[view].name);
+            let (wanted, got) = (expected.get(first_name)?, expected.get(name)?);
+            if !wanted.errors.is_empty() || !got.errors.is_empty() {
+                return None;
+            }
+            let what = format!("rows of {name}, which must be those of {first_name}");
+            let what = difference(&what, &weighted_rows(&wanted.rows), &weighted_rows(&got.rows))?;
+            Some(Difference { view: second, step, what })
+        }))
     }
 
     fn compare_view(

@@ -19,6 +19,7 @@ impl Setup {
             plain: Vec::new(),
             views: Vec::new(),
             selected: Vec::new(),
+            equal: Vec::new(),
             skipped_statements: 0,
         };
         for parsed in deltic_sql::parse(sql)? {

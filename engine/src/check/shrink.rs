@@ -78,6 +78,7 @@ impl Shrinker<'_> {
         let all = self.setup.selected.clone();
         let mut needed = vec![false; all.len()];
         let mut todo = vec![self.difference.view];
+        todo.extend(self.setup.equal.iter().filter(|pair| pair.1 == self.difference.view).map(|pair| pair.0));
         while let Some(view) = todo.pop() {
             needed[view] = true;
             for source in self.setup.views[view].circuit.sources() {

@@ -115,13 +115,17 @@ pub(crate) fn encode(array: &ArrayRef) -> Vec<u64> {
     with_word_type!(array.data_type(), values(array), array.as_boolean().values().iter().map(u64::from).collect())
 }
 
-/// The array that `words` were encoded from; a word that is not `valid` is NULL.
+/// The array that `words` were encoded from; a word that is not `valid` is NULL, and stands over a zero: functions of others compute on what is
+/// below a NULL too, and must not overflow there.
 pub(crate) fn decode(words: &[u64], valid: Option<NullBuffer>, data_type: &DataType) -> ArrayRef {
     fn array<T: ArrowPrimitiveType>(words: &[u64], valid: Option<NullBuffer>, data_type: &DataType) -> ArrayRef
     where
         T::Native: Word,
     {
-        let values: Vec<T::Native> = words.iter().map(|&word| T::Native::decode(word)).collect();
+        let mut values: Vec<T::Native> = words.iter().map(|&word| T::Native::decode(word)).collect();
+        if let Some(valid) = &valid {
+            values.iter_mut().zip(valid).filter(|(_, valid)| !valid).for_each(|(value, _)| *value = T::Native::default());
+        }
         Arc::new(PrimitiveArray::<T>::new(values.into(), valid).with_data_type(data_type.clone()))
     }
     let booleans = || Arc::new(BooleanArray::new(words.iter().map(|&word| word != 0).collect(), valid.clone()));

@@ -80,7 +80,7 @@ impl Lowering {
 }
 
 /// Whether `now()` is in `expr`.
-pub(super) fn reads_clock(expr: &Expr) -> bool {
+pub(crate) fn reads_clock(expr: &Expr) -> bool {
     is_now(expr) || expr.children().into_iter().any(reads_clock)
 }
 

@@ -21,7 +21,7 @@ mod row_number;
 mod time_bounds;
 mod window;
 
-pub(crate) use clock::check_clock;
+pub(crate) use clock::{check_clock, reads_clock};
 pub(crate) use emit::{EmitMode, emit};
 pub(crate) use expr::{fold, lower_expression};
 

@@ -7,6 +7,7 @@
 mod as_of;
 mod clock;
 mod constant;
+mod constant_conditions;
 mod context;
 mod diagnose;
 mod duration;

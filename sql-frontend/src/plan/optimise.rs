@@ -50,7 +50,7 @@ static OPTIMIZER: LazyLock<Optimizer> = LazyLock::new(|| {
 
 /// Resolves types, then optimises.
 pub(crate) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let plan = analyse(plan)?;
+    let plan = super::constant_conditions::decide(analyse(plan)?)?;
     let config = OptimizerContext::new_with_config_options(OPTIONS.clone()).without_query_execution_start_time();
     OPTIMIZER.optimize(plan, &config, |_, _| {})
 }
