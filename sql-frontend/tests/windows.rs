@@ -158,6 +158,31 @@ fn sessions_in_all_spellings() {
 }
 
 #[test]
+fn sessions_in_group_by_have_a_guard_as_well() {
+    let second = "INTERVAL '1' SECOND";
+    for (select, group) in [
+        ("bidder, window_start", format!("bidder, SESSION(ts, {second}, max_sessions_per_key => 2)")),
+        ("bidder, window_start", format!("SESSION(ts, {second}, MAX_SESSIONS_PER_KEY => 2), bidder")),
+        // The bounds need not say it again.
+        (&format!("bidder, SESSION_START(ts, {second})"), format!("bidder, SESSION(ts, {second}, max_sessions_per_key => 2)")),
+        (
+            &format!("bidder, SESSION_START(ts, {second}, max_sessions_per_key => 2)"),
+            format!("bidder, SESSION(ts, {second}, max_sessions_per_key => 2) HAVING SESSION_END(ts, {second}) IS NOT NULL"),
+        ),
+        (&format!("bidder, SESSION_START(ts, {second}, max_sessions_per_key => 2) AS s"), "bidder, s".to_owned()),
+    ] {
+        let shown = over_bids(&format!("SELECT {select} FROM bid GROUP BY {group}"));
+        assert_eq!(shown[..2], ["8, 00:00:06", "8, 00:00:57"], "{select} .. {group}: {shown:?}");
+        assert!(shown.len() == 3 && shown[2].starts_with("error"), "{shown:?}");
+    }
+    let table = "SELECT bidder, window_start, window_end, count(*) FROM TABLE(SESSION(TABLE bid PARTITION BY bidder, DESCRIPTOR(ts), INTERVAL '1' SECOND, max_sessions_per_key => 9)) GROUP BY bidder, window_start, window_end";
+    let group = "SELECT bidder, window_start, window_end, count(*) FROM bid GROUP BY bidder, SESSION(ts, INTERVAL '1' SECOND, max_sessions_per_key => 9)";
+    let catalog = catalog_of(SOURCES);
+    let renamed = circuit(&catalog, group).replace("session_start", "window_start").replace("session_end", "window_end");
+    assert_eq!(renamed, circuit(&catalog, table));
+}
+
+#[test]
 fn keys_of_sessions_may_be_computed() {
     assert_eq!(
         over_bids(
@@ -294,6 +319,56 @@ fn windows_of_windows_joins_and_views() {
 }
 
 #[test]
+fn windows_of_windows_may_go_by_window_start() {
+    // Three in the first minute: 2 + 1 of bidder 7, 2 + 1 of bidder 8 by tens of seconds.
+    let inner =
+        "SELECT bidder, window_start, window_end, count(*) AS n FROM bid GROUP BY bidder, TUMBLE(ts, INTERVAL '10' SECOND)";
+    let expected = ["00:00:00, 00:01:00, 5", "00:01:00, 00:02:00, 1"];
+    for sql in [
+        format!("SELECT window_start, window_end, sum(n) FROM ({inner}) AS x GROUP BY TUMBLE(window_start, INTERVAL '1' MINUTE)"),
+        format!("SELECT window_start, window_end, sum(n) FROM TUMBLE(({inner}), window_start, INTERVAL '1' MINUTE) GROUP BY window_start, window_end"),
+        format!("WITH x AS ({inner}) SELECT w.window_start, window_end, sum(n) FROM TUMBLE(x, window_start, INTERVAL '1' MINUTE) AS w GROUP BY 1, 2"),
+        "SELECT window_start, window_end, count(*) FROM TUMBLE(TABLE (SELECT * FROM TUMBLE(bid, ts, INTERVAL '10' SECOND)), DESCRIPTOR(window_start), INTERVAL '1' MINUTE) GROUP BY 1, 2".to_owned(),
+    ] {
+        assert_eq!(over_bids(&sql), expected, "{sql}");
+    }
+    // The bounds of the inner windows are there under other names; those of a third level too.
+    let names = |sql: &str| -> Vec<String> {
+        let planned = plan(&catalog_of(SOURCES), sql);
+        planned.circuit.schema().fields().iter().map(|field| field.name().clone()).collect()
+    };
+    let two = "SELECT * FROM TUMBLE((SELECT price, window_start, window_end FROM TUMBLE(bid, ts, INTERVAL '10' SECOND)), window_start, INTERVAL '1' MINUTE)";
+    assert_eq!(names(two), ["price", "inner_window_start", "inner_window_end", "window_start", "window_end"]);
+    let three = format!("SELECT * FROM TUMBLE(({two}), window_start, INTERVAL '1' HOUR)");
+    let bounds = [
+        "inner_inner_window_start",
+        "inner_inner_window_end",
+        "inner_window_start",
+        "inner_window_end",
+        "window_start",
+        "window_end",
+    ];
+    assert_eq!(names(&three)[1..], bounds);
+    assert_eq!(
+        over_bids(&format!(
+            "SELECT inner_inner_window_start, inner_window_start, window_start, price FROM ({three}) AS x WHERE price > 50 OR price < 20"
+        )),
+        ["00:00:00, 00:00:00, 00:00:00, 10", "00:00:50, 00:00:00, 00:00:00, 60"]
+    );
+    // Sessions of windows, by key.
+    let sql = format!(
+        "SELECT bidder, window_start, window_end, sum(n) FROM SESSION(TABLE ({inner}) PARTITION BY bidder, DESCRIPTOR(window_start), INTERVAL '15' SECOND) GROUP BY 1, 2, 3"
+    );
+    let sessions =
+        ["7, 00:00:00, 00:00:25, 2", "7, 00:00:50, 00:01:15, 2", "8, 00:00:00, 00:00:15, 1", "8, 00:00:50, 00:01:05, 1"];
+    assert_eq!(over_bids(&sql), sessions);
+    // Two relations with windows, and a name without one.
+    let both = "SELECT window_start FROM TUMBLE(bid, ts, INTERVAL '1' MINUTE) AS a JOIN TUMBLE(bid, ts, INTERVAL '1' MINUTE) AS b ON a.bidder = b.bidder";
+    let error = plan_error(&catalog_of(SOURCES), &both.replace("SELECT ", "SELECT ^"));
+    assert!(error.to_string().contains("ambiguous"), "{error}");
+}
+
+#[test]
 fn first_rows_of_windows() {
     let sql = "SELECT window_start, bidder, price FROM (
         SELECT *, row_number() OVER (PARTITION BY window_start, window_end ORDER BY price DESC) AS place
@@ -334,7 +409,6 @@ fn what_is_in_the_way_of_a_window_is_named() {
         ("SELECT 1 FROM TUMBLE(n, ^k, INTERVAL '1' DAY)", "DT1010", "TUMBLE needs a time"),
         ("SELECT 1 FROM TUMBLE(n, ^t + 1, 5)", "DT1016", "not a column with a time"),
         ("SELECT 1 FROM TUMBLE(^1, t, 5)", "DT1016", "not the input"),
-        ("SELECT 1 FROM ^TUMBLE((SELECT 1 AS window_end, t FROM n), t, 5)", "DT1008", "window_end"),
         ("SELECT 1 FROM ^TUMBEL(bid, ts, 5)", "DT1009", "TUMBEL"),
         // Bounds and GROUP BY.
         ("SELECT ^TUMBLE(ts, INTERVAL '1' DAY) FROM bid", "DT1009", "TUMBLE outside of GROUP BY"),
@@ -361,6 +435,20 @@ fn what_is_in_the_way_of_a_window_is_named() {
         ("SELECT count(*) FROM n GROUP BY ^TUMBLE(k, 5)", "DT1010", "TUMBLE needs a time"),
         ("SELECT count(*) FROM n GROUP BY ^TUMBLE(t, v)", "DT1016", "must be a constant"),
         ("SELECT window_start, count(*) FROM n GROUP BY ^t", "DT1003", ""),
+        ("SELECT count(*) FROM n GROUP BY ^SESSION(t, 5, 3)", "DT1016", "max_sessions_per_key => .."),
+        ("SELECT count(*) FROM n GROUP BY SESSION(t, 5, max_sessions_per_key => -^1)", "DT1016", "positive whole number"),
+        (
+            "SELECT count(*) FROM n GROUP BY ^SESSION(t, 5, max_sessions_per_key => 1, max_sessions_per_key => 1)",
+            "DT1016",
+            "twice",
+        ),
+        ("SELECT count(*) FROM n GROUP BY ^SESSION(t, gap => 5)", "DT1009", "a named argument"),
+        ("SELECT count(*) FROM n GROUP BY ^TUMBLE(t, 5, max_sessions_per_key => 1)", "DT1009", "a named argument"),
+        (
+            "SELECT ^SESSION_START(t, 5, max_sessions_per_key => 2), count(*) FROM n GROUP BY SESSION(t, 5, max_sessions_per_key => 1)",
+            "DT1016",
+            "other arguments",
+        ),
     ] {
         let marked = if part.is_empty() { marked.replace('^', "") } else { marked.to_string() };
         let error = plan_error(&catalog, &marked);

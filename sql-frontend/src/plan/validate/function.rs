@@ -7,7 +7,7 @@ use super::super::clock::CLOCK_FUNCTIONS;
 use super::super::functions::{AGGREGATES, FUNCTIONS};
 use super::super::grouping::GROUPING;
 use super::super::naming;
-use super::super::window::WindowKind;
+use super::super::window::{WindowKind, is_session_bound, max_sessions};
 use super::{Valid, Validator};
 use crate::SqlError;
 use crate::error::Code;
@@ -35,7 +35,10 @@ impl Validator {
             FunctionArguments::List(list) => {
                 distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
                 arguments = list.args.len();
-                here.function_arguments(list)?;
+                match is_session_bound(&name) {
+                    true => here.session_arguments(list)?,
+                    false => here.function_arguments(list)?,
+                }
             }
         }
         if AGGREGATES.contains(&name.as_str()) && arguments != 1 {
@@ -60,7 +63,9 @@ impl Validator {
         let here = function.name.0.first().map_or(self, |part| self.at(part));
         let modified = function.filter.is_some() || function.over.is_some() || function.null_treatment.is_some();
         here.absent(&[(modified || !function.within_group.is_empty(), "a modifier of a window in GROUP BY")])?;
+        let is_session = matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if WindowKind::of(&fold(ident)) == Some(WindowKind::Session));
         match &function.args {
+            FunctionArguments::List(list) if list.duplicate_treatment.is_none() && is_session => here.session_arguments(list),
             FunctionArguments::List(list) if list.duplicate_treatment.is_none() => here.function_arguments(list),
             _ => here.refuse("a window in GROUP BY without arguments"),
         }
@@ -79,6 +84,16 @@ impl Validator {
             FunctionArg::Unnamed(other) => self.refuse(format!("the argument {other}")),
             FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => self.refuse("a named argument"),
         })
+    }
+
+    /// Time and gap by position, the most sessions of a key by its name.
+    fn session_arguments(self, list: &FunctionArgumentList) -> Valid {
+        let (_, args) = max_sessions(&list.args, self.position)?;
+        if args.len() > 2 {
+            let error = SqlError::new(Code::Query, self.position, "SESSION has the arguments time, gap");
+            return Err(error.with_hint("the most sessions of a key are given as max_sessions_per_key => .."));
+        }
+        self.function_arguments(&FunctionArgumentList { args, ..list.clone() })
     }
 
     /// Whether the function exists and may be used.

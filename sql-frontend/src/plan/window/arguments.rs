@@ -11,6 +11,29 @@ use crate::suggest::did_you_mean;
 /// What the parser makes of `TABLE t PARTITION BY k` in a list of arguments: a call with `t` and `k`.
 pub(crate) const TABLE_ARGUMENT: &str = "__table";
 
+/// The argument of SESSION that guards against keys that are no keys. It has no place, only its name.
+const MAX_SESSIONS: &str = "max_sessions_per_key";
+
+/// The named argument [`MAX_SESSIONS`] among `args`, and the others. Only SESSION in GROUP BY and its bounds have it.
+///
+/// # Errors
+/// If it is there twice, or not a positive whole number.
+pub(crate) fn max_sessions(args: &[FunctionArg], position: Position) -> Result<(Option<u64>, Vec<FunctionArg>), SqlError> {
+    let (named, others): (Vec<&FunctionArg>, Vec<&FunctionArg>) = args.iter().partition(|arg| {
+        matches!(arg, FunctionArg::Named { name, operator: FunctionArgOperator::RightArrow, .. } if fold(name) == MAX_SESSIONS)
+    });
+    let most = match named.as_slice() {
+        [] => None,
+        [FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }] => Some(whole_number(expr, position)?),
+        [FunctionArg::Named { arg, .. }] => {
+            let message = format!("{MAX_SESSIONS} must be a positive whole number, not {arg}");
+            return Err(SqlError::new(Code::Query, position, message));
+        }
+        _ => return Err(SqlError::new(Code::Query, position, format!("the argument {MAX_SESSIONS} is given twice"))),
+    };
+    Ok((most, others.into_iter().cloned().collect()))
+}
+
 /// A call of a window table function.
 pub(crate) struct WindowCall {
     pub(crate) kind: WindowKind,
@@ -65,7 +88,7 @@ fn window_call(kind: WindowKind, args: &[FunctionArg], position: Position) -> Re
         let error = SqlError::new(Code::Query, place(&partition[0], position), format!("{function} has no PARTITION BY"));
         return Err(error.with_hint("windows of fixed size are the same for all keys; group by the key"));
     }
-    let max_sessions = get("max_sessions_per_key").map(|expr| whole_number(expr, position)).transpose()?;
+    let max_sessions = get(MAX_SESSIONS).map(|expr| whole_number(expr, position)).transpose()?;
     let lengths = kind.lengths().iter().map(|name| required(name).cloned()).collect::<Result<_, _>>()?;
     let time = time_column(required("timecol")?, position)?;
     Ok(WindowCall { kind, input, partition, time, lengths, offset: get("offset").cloned(), max_sessions, position })
@@ -88,7 +111,7 @@ fn named(kind: WindowKind, args: &[FunctionArg], position: Position) -> Result<V
         order.push("offset");
         known.push("offset");
     } else {
-        known.push("max_sessions_per_key");
+        known.push(MAX_SESSIONS);
     }
     let mut found: Vec<Argument<'_>> = Vec::new();
     for (index, arg) in args.iter().enumerate() {
@@ -186,13 +209,17 @@ fn is_descriptor(function: &Function) -> bool {
     matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if fold(ident) == "descriptor")
 }
 
+/// The most sessions of a key.
+///
+/// # Errors
+/// If it is not a positive whole number.
 fn whole_number(expr: &Expr, position: Position) -> Result<u64, SqlError> {
     match expr {
         Expr::Value(ValueWithSpan { value: Value::Number(text, _), .. }) => text.parse().ok().filter(|number| *number > 0),
         _ => None,
     }
     .ok_or_else(|| {
-        let message = format!("max_sessions_per_key must be a positive whole number, not {expr}");
+        let message = format!("{MAX_SESSIONS} must be a positive whole number, not {expr}");
         SqlError::new(Code::Query, place(expr, position), message)
     })
 }

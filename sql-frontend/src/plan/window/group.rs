@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{Column, DFSchema, Result};
+use datafusion_common::{Column, DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::{Aggregate, Expr as PlanExpr, ExprSchemable, LogicalPlan};
 use deltic_zset::types::canonical_type;
@@ -16,9 +16,9 @@ use sqlparser::ast::*;
 use super::super::duration::length;
 use super::super::functions::AGGREGATES;
 use super::super::naming::call;
-use super::marker::{Marker, marker_name};
+use super::marker::{Marker, is_session_bound, marker_name};
 use super::relation::external;
-use super::{WindowKind, WindowNode, is_marker};
+use super::{WindowKind, WindowNode, is_marker, max_sessions};
 use crate::SqlError;
 use crate::error::{Code, Position};
 use crate::lower::{fold as fold_constants, lower_expression};
@@ -51,6 +51,16 @@ impl VisitorMut for Keys {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
         select_keys(select, None)
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        match expr {
+            Expr::Function(function) if function_name(function).is_some_and(|name| is_session_bound(&name)) => {
+                place_named(function);
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -102,6 +112,15 @@ fn window_function(expr: &Expr) -> Option<(WindowKind, Vec<Expr>)> {
     }
 }
 
+/// Gives the named argument of SESSION or of one of its bounds a place: the last one.
+fn place_named(function: &mut Function) {
+    if let Some(arguments) = function_arguments(function)
+        && let FunctionArguments::List(list) = &mut function.args
+    {
+        list.args = arguments.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))).collect();
+    }
+}
+
 fn function_name(function: &Function) -> Option<String> {
     match function.name.0.as_slice() {
         [ObjectNamePart::Identifier(ident)] => Some(fold(ident)),
@@ -109,13 +128,16 @@ fn function_name(function: &Function) -> Option<String> {
     }
 }
 
+/// The arguments by their places; the named one of SESSION is the last.
 fn function_arguments(function: &Function) -> Option<Vec<Expr>> {
     let FunctionArguments::List(list) = &function.args else { return None };
+    let (most, args) = max_sessions(&list.args, Position { line: 0, column: 0 }).ok()?;
     let argument = |argument: &FunctionArg| match argument {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
         _ => None,
     };
-    list.args.iter().map(argument).collect()
+    let most = most.map(|most| Some(Expr::value(Value::Number(most.to_string(), false))));
+    args.iter().map(argument).chain(most).collect()
 }
 
 /// Makes bare `window_start` and `window_end` calls, outside of the arguments of aggregates and bounds: those are over rows of the input.
@@ -136,9 +158,16 @@ impl Bare {
         (self.free[index] && self.around == 0).then_some(&self.bounds[index])
     }
 
-    /// A bound of the same kind with other lengths means nothing: the binder's message for it would be about its columns.
-    fn check(&self, function: &Function, name: &str) -> ControlFlow<SqlError> {
+    /// A bound of the same kind with other lengths means nothing: the binder's message for it would be about its columns. The most sessions of a key need
+    /// not be said again.
+    fn check(&self, function: &mut Function, name: &str) -> ControlFlow<SqlError> {
         let of_kind = [false, true].iter().any(|end| marker_name(self.kind, *end) == name);
+        place_named(function);
+        if let (true, WindowKind::Session, FunctionArguments::List(list)) = (of_kind, self.kind, &mut function.args)
+            && list.args.len() == 2
+        {
+            list.args.extend(self.lengths.get(1).map(|most| FunctionArg::Unnamed(FunctionArgExpr::Expr(most.clone()))));
+        }
         let lengths = function_arguments(function).unwrap_or_default().into_iter().skip(1).collect::<Vec<_>>();
         let texts = |exprs: &[Expr]| exprs.iter().map(|expr| expr.to_string().to_lowercase()).collect::<Vec<_>>();
         if !of_kind || texts(&lengths) == texts(&self.lengths) {
@@ -249,6 +278,10 @@ fn window_node(aggregate: &Aggregate, kind: WindowKind, args: &[PlanExpr], parti
     let time_type = time.get_type(aggregate.input.schema())?;
     let time_type = canonical_type(&time_type).unwrap_or(time_type);
     let names = kind.lengths().iter().copied().chain(["offset"]);
+    let (args, max_sessions) = match (kind, args) {
+        (WindowKind::Session, [_, _, PlanExpr::Literal(most, _)]) => (&args[..2], whole(most)),
+        _ => (args, None),
+    };
     let empty = DFSchema::empty();
     let mut lengths = Vec::new();
     for (expr, name) in args.iter().skip(1).zip(names) {
@@ -261,8 +294,17 @@ fn window_node(aggregate: &Aggregate, kind: WindowKind, args: &[PlanExpr], parti
         lengths.push(length(&literal, &time_type, &what, Position { line: 0, column: 0 }).map_err(external)?);
     }
     let offset = if lengths.len() > kind.lengths().len() { lengths.pop() } else { None };
-    let shape = kind.shape(&lengths, offset.unwrap_or(0), None).map_err(external)?;
+    let shape = kind.shape(&lengths, offset.unwrap_or(0), max_sessions).map_err(external)?;
     WindowNode::try_new(aggregate.input.as_ref().clone(), shape, time, partition, BOUNDS)
+}
+
+/// The number that [`max_sessions`] read, as the binder has it.
+fn whole(number: &ScalarValue) -> Option<u64> {
+    match number {
+        ScalarValue::Int64(number) => number.and_then(|number| u64::try_from(number).ok()),
+        ScalarValue::UInt64(number) => *number,
+        _ => None,
+    }
 }
 
 /// A group key with the columns of the window for its calls, and its former name.

@@ -26,6 +26,11 @@ pub(crate) fn is_marker(name: &str) -> bool {
     MARKERS.iter().any(|marker| marker.name() == name)
 }
 
+/// Whether a function of this (folded) name is a bound of a session.
+pub(crate) fn is_session_bound(name: &str) -> bool {
+    [false, true].iter().any(|end| marker_name(WindowKind::Session, *end) == name)
+}
+
 /// The name of the function for one bound.
 pub(super) fn marker_name(kind: WindowKind, end: bool) -> String {
     format!("{}_{}", kind.name(), if end { "end" } else { "start" })
@@ -64,7 +69,8 @@ impl ScalarUDFImpl for Marker {
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         let lengths = self.kind.lengths();
-        let most = 1 + lengths.len() + usize::from(self.kind.has_offset());
+        // An offset, or the most sessions of a key.
+        let most = 1 + lengths.len() + 1;
         if arguments.len() <= lengths.len() || arguments.len() > most {
             let function = self.kind.name().to_uppercase();
             let offset = if self.kind.has_offset() { " [, offset]" } else { "" };

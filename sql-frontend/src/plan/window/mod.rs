@@ -12,10 +12,10 @@ mod node;
 mod relation;
 
 use arguments::WindowCall;
-pub(crate) use arguments::{TABLE_ARGUMENT, check_call};
+pub(crate) use arguments::{TABLE_ARGUMENT, check_call, max_sessions};
 pub(crate) use group::{group_by_windows, window_keys};
-pub(crate) use marker::MARKERS;
 use marker::is_marker;
+pub(crate) use marker::{MARKERS, is_session_bound};
 pub(crate) use node::WindowNode;
 pub(crate) use relation::{WindowRelations, external};
 

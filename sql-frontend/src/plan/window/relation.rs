@@ -1,8 +1,8 @@
 //! Window table functions in FROM.
 
-use datafusion_common::{DataFusionError, Result};
+use datafusion_common::{Column, DataFusionError, Result};
 use datafusion_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
-use datafusion_expr::{Expr as PlanExpr, ExprSchemable, LogicalPlan};
+use datafusion_expr::{Expr as PlanExpr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use deltic_zset::types::canonical_type;
 use sqlparser::ast::{Expr, Spanned, TableFactor};
 
@@ -10,10 +10,13 @@ use super::super::duration::constant_length;
 use super::node::window_bound;
 use super::{WindowCall, WindowNode, WindowShape, check_call};
 use crate::SqlError;
-use crate::error::{Code, Position};
+use crate::error::Position;
 
 /// The names of the columns that a window table function adds.
 const BOUNDS: [&str; 2] = ["window_start", "window_end"];
+
+/// What they are called below their names, where the input has columns of these.
+const HIDDEN_BOUNDS: [&str; 2] = ["__window_start", "__window_end"];
 
 /// Plans them where DataFusion finds them.
 #[derive(Debug)]
@@ -43,11 +46,6 @@ fn plan_call(call: WindowCall, context: &mut dyn RelationPlannerContext) -> Resu
     };
     let function = call.kind.name().to_uppercase();
     let input = context.plan(call.input)?;
-    if let Some(taken) = BOUNDS.iter().find(|name| input.schema().fields().iter().any(|field| field.name() == *name)) {
-        let message = format!("the input of {function} has a column {taken} already");
-        let error = SqlError::new(Code::DuplicateColumn, call.position, message);
-        return Err(external(error.with_hint("give it another name in a query below")));
-    }
     let time = context.sql_to_expr(call.time.clone(), input.schema())?;
     let time_type = time.get_type(input.schema())?;
     let not_a_time = |error: DataFusionError| match error {
@@ -78,5 +76,40 @@ fn plan_call(call: WindowCall, context: &mut dyn RelationPlannerContext) -> Resu
         }
     }
     debug_assert!(partition.is_empty() || matches!(shape, WindowShape::Session { .. }));
-    Ok(WindowNode::try_new(input, shape, time, partition, BOUNDS)?.into_plan())
+    windowed(input, shape, time, partition)
+}
+
+/// The rows of `input` with the bounds of their windows. Columns of the input that are called like bounds, as those of a window of windows are, make way
+/// for them: `window_start` becomes `inner_window_start`, and that, if it is there too, `inner_inner_window_start`.
+fn windowed(input: LogicalPlan, shape: WindowShape, time: PlanExpr, partition: Vec<PlanExpr>) -> Result<LogicalPlan> {
+    let names: Vec<String> = input.schema().fields().iter().map(|field| field.name().clone()).collect();
+    if !BOUNDS.iter().any(|bound| names.iter().any(|name| name == bound)) {
+        return Ok(WindowNode::try_new(input, shape, time, partition, BOUNDS)?.into_plan());
+    }
+    let columns = input.schema().columns();
+    let plan = WindowNode::try_new(input, shape, time, partition, HIDDEN_BOUNDS)?.into_plan();
+    let renamed = columns.into_iter().map(|column| {
+        let moved = BOUNDS.iter().find_map(|bound| moved(&column.name, bound, &names));
+        match moved {
+            Some(name) => PlanExpr::Column(column.clone()).alias_qualified(column.relation, name),
+            None => PlanExpr::Column(column),
+        }
+    });
+    let bounds = HIDDEN_BOUNDS.iter().zip(BOUNDS);
+    let bounds = bounds.map(|(hidden, shown)| PlanExpr::Column(Column::new_unqualified(*hidden)).alias(shown));
+    LogicalPlanBuilder::from(plan).project(renamed.chain(bounds).collect::<Vec<_>>())?.build()
+}
+
+/// The name of column `name` if it makes way for `bound`: if all are taken from `bound` up to it.
+fn moved(name: &str, bound: &str, names: &[String]) -> Option<String> {
+    let mut taken = bound.to_owned();
+    loop {
+        if !names.contains(&taken) {
+            return None;
+        }
+        if name == taken {
+            return Some(format!("inner_{name}"));
+        }
+        taken.insert_str(0, "inner_");
+    }
 }
