@@ -207,7 +207,7 @@ pub fn operator_label(operator: &Operator) -> &'static str {
         Operator::Session { .. } => "session",
         Operator::Emit { .. } => "emit",
         Operator::TemporalFilter { .. } => "temporal filter",
-        Operator::IntervalJoin { .. } => "join condition",
+        Operator::IntervalJoin { .. } | Operator::TemporalLookup { .. } => "join condition",
         Operator::AsOfJoin { .. } => "as-of join",
     }
 }

@@ -194,6 +194,7 @@ fn operator_name(operator: &Operator) -> &'static str {
         Operator::TemporalFilter { .. } => "TemporalFilter",
         Operator::IntervalJoin { .. } => "IntervalJoin",
         Operator::AsOfJoin { .. } => "AsOfJoin",
+        Operator::TemporalLookup { .. } => "TemporalLookup",
     }
 }
 

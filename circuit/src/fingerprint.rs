@@ -93,6 +93,11 @@ fn write_operator(text: &mut String, operator: &Operator) {
         Operator::AsOfJoin { kind, keys, left_time, right_time, comparison } => {
             write!(text, "as-of-join {kind:?} {keys:?} {left_time} {right_time} {comparison:?}")
         }
+        Operator::TemporalLookup { kind, keys, residual } => {
+            let _ = write!(text, "temporal-lookup {kind:?} {keys:?}");
+            residual.iter().for_each(|residual| write_expr(text, residual));
+            Ok(())
+        }
     };
 }
 

@@ -14,10 +14,13 @@
 //!   pair is no match.
 //! - Top-k is a total order: the order keys, then all other columns ascending with NULLs last; NaN is the greatest float, text compares by bytes, intervals by duration.
 //!   `offset` and `limit` count copies, and with row numbers each copy is a row of its own.
+//! - A temporal lookup is the only node whose output is no function of what its inputs hold. It is evaluated epoch after epoch ([`evaluate_after`]); of equal
+//!   left rows that came in several epochs, those that came last go first.
 //! - Rows are equal if their canonical values are, intervals if their durations are.
 
 mod aggregate;
 mod join;
+mod lookup;
 mod relation;
 #[cfg(test)]
 mod tests;
@@ -59,10 +62,33 @@ pub fn evaluate(circuit: &Circuit, sources: &HashMap<String, ZBatch>) -> Result<
 /// # Errors
 /// As [`evaluate`].
 pub fn evaluate_at(circuit: &Circuit, sources: &HashMap<String, ZBatch>, info: &EpochInfo) -> Result<Interpreted, CircuitError> {
-    let mut interpreter = Interpreter { sources, info, outputs: Vec::new(), errors: Relation::new(error_schema()) };
+    evaluate_after(circuit, sources, info, &mut History::default())
+}
+
+/// What a circuit remembers of the epochs that it was evaluated at, apart from what its sources hold: what each [`Operator::TemporalLookup`] has shown.
+/// Without such nodes it is empty.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// By position of the node.
+    lookups: HashMap<usize, lookup::Shown>,
+}
+
+/// Evaluates `circuit` over the whole contents of its sources at the epoch that follows those in `history`, and adds it to them. The first epoch is the one in
+/// which the circuit begins to run: there the whole contents have just come. For a circuit that does not
+/// [depend on its history](Circuit::depends_on_history) this is [`evaluate_at`].
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_after(
+    circuit: &Circuit,
+    sources: &HashMap<String, ZBatch>,
+    info: &EpochInfo,
+    history: &mut History,
+) -> Result<Interpreted, CircuitError> {
+    let mut interpreter = Interpreter { sources, info, history, outputs: Vec::new(), errors: Relation::new(error_schema()) };
     for position in needed(circuit) {
         interpreter.outputs.resize_with(position + 1, || None);
-        let output = interpreter.node(&circuit.nodes[position])?;
+        let output = interpreter.node(position, &circuit.nodes[position])?;
         interpreter.outputs[position] = Some(output);
     }
     let rows = interpreter.outputs.get(circuit.output.0).and_then(Option::as_ref);
@@ -85,13 +111,14 @@ fn needed(circuit: &Circuit) -> Vec<usize> {
 struct Interpreter<'a> {
     sources: &'a HashMap<String, ZBatch>,
     info: &'a EpochInfo,
+    history: &'a mut History,
     /// The whole output of each node so far.
     outputs: Vec<Option<Relation>>,
     errors: Relation,
 }
 
 impl Interpreter<'_> {
-    fn node(&mut self, node: &Node) -> Result<Relation, CircuitError> {
+    fn node(&mut self, position: usize, node: &Node) -> Result<Relation, CircuitError> {
         match &node.operator {
             Operator::Source { relation } => self.source(relation, node),
             Operator::Constant { rows } => Relation::from_batch(rows),
@@ -150,6 +177,10 @@ impl Interpreter<'_> {
             }
             Operator::AsOfJoin { .. } => {
                 join::as_of_join(&node.operator, &self.input(node, 0)?, &self.input(node, 1)?, node.schema.clone())
+            }
+            Operator::TemporalLookup { .. } => {
+                let (left, right) = (self.input(node, 0)?, self.input(node, 1)?);
+                self.history.lookups.entry(position).or_default().follow(node, &left, &right, &mut self.errors)
             }
         }
     }

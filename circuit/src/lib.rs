@@ -60,5 +60,5 @@ pub use node::{
 };
 pub use properties::derive_properties;
 pub use retention::{Retention, retention};
-pub use time::{Closing, EpochInfo, EventTime, TimeSource, Window};
+pub use time::{Closing, EpochInfo, EventTime, TimeGrid, TimeSource, Window};
 pub use validate::validate;

@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use deltic_zset::ZBatch;
 
 use crate::Expr;
-use crate::time::{Closing, EventTime, TimeSource, Window};
+use crate::time::{Closing, EventTime, TimeGrid, TimeSource, Window};
 
 /// The position of a node in its circuit. Inputs have smaller ids than the nodes that read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +47,8 @@ pub struct Properties {
     pub event_times: Vec<EventTime>,
     /// Columns that say when a row's window closes, those of the last window first.
     pub closings: Vec<Closing>,
+    /// Columns whose times lie on a grid.
+    pub grids: Vec<TimeGrid>,
 }
 
 /// What a node computes. Each variant has a builder in `deltic-operators` and a meaning in the interpreter.
@@ -188,6 +190,18 @@ pub enum Operator {
         right_time: usize,
         /// `left time .. right time`.
         comparison: AsOfComparison,
+    },
+    /// Each row of the left input beside the one row of the right input with equal keys *as it is in the epoch in which the left row comes*, with the changes
+    /// of that epoch. What the right input becomes later changes nothing, so the output is no function of what the inputs hold but of how they came to it. A
+    /// left row that goes takes with it what was shown for it; of copies that came in several epochs, the last ones go first. The right input is an
+    /// [`Operator::Index`] by the key columns, in the order of `keys`, and some of them are a unique key of it.
+    TemporalLookup {
+        /// `Inner` or `Left`.
+        kind: JoinKind,
+        /// Equality conditions; there may be none.
+        keys: Vec<JoinKey>,
+        /// A further condition over the columns left + right, as in [`Operator::Join`].
+        residual: Option<Expr>,
     },
 }
 
@@ -367,6 +381,11 @@ impl Circuit {
                 Operator::TemporalFilter { .. } | Operator::Emit { policy: EmitPolicy::Every { ticks: Ticks::Clock, .. } }
             )
         })
+    }
+
+    /// Whether the output depends on how the sources came to what they hold, not on that alone.
+    pub fn depends_on_history(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node.operator, Operator::TemporalLookup { .. }))
     }
 
     /// Whether no operator remembers anything: then each row is worked on by itself, on whatever worker it is.

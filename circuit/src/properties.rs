@@ -3,6 +3,7 @@
 //! A unique key is a promise about every consolidated state of the edge at the end of an epoch, not about each delta. The rules are sound and not
 //! complete: a missing key costs speed (a `Distinct` that was not needed), a wrong one costs the result.
 
+mod grids;
 mod times;
 
 use arrow::datatypes::SchemaRef;
@@ -51,15 +52,17 @@ pub fn derive_properties(operator: &Operator, inputs: &[&Node], schema: &SchemaR
         | Operator::Emit { .. }
         | Operator::TemporalFilter { .. }
         | Operator::IntervalJoin { .. }
-        | Operator::AsOfJoin { .. } => times::unique_keys(operator, inputs, schema.fields().len()),
+        | Operator::AsOfJoin { .. }
+        | Operator::TemporalLookup { .. } => times::unique_keys(operator, inputs, schema.fields().len()),
     };
     let width = schema.fields().len();
     Properties {
         unique_keys: minimal(unique_keys),
         append_only,
-        time_sources: times::time_sources(inputs),
+        time_sources: times::time_sources(operator, inputs),
         event_times: times::event_times(operator, inputs, width),
         closings: times::closings(operator, inputs, width),
+        grids: grids::grids(operator, inputs, width),
     }
 }
 

@@ -37,6 +37,13 @@ pub enum Retention {
 pub fn retention(circuit: &Circuit, id: NodeId) -> Vec<Retention> {
     let node = circuit.node(id);
     let inputs: Vec<&Node> = node.inputs.iter().map(|&input| circuit.node(input)).collect();
+    if let Operator::TemporalLookup { .. } = &node.operator {
+        return vec![looked_up(node, inputs[0]), Retention::Stateless];
+    }
+    let reads = |reader: &Node| matches!(reader.operator, Operator::TemporalLookup { .. }) && reader.inputs.get(1) == Some(&id);
+    if circuit.nodes.iter().any(reads) {
+        return inputs.iter().map(|_| Retention::Unbounded { why: "any later row may look it up".to_owned() }).collect();
+    }
     if let Some(each) = stateless_or_due(&node.operator) {
         return inputs.iter().map(|_| each.clone()).collect();
     }
@@ -81,6 +88,17 @@ pub fn retention(circuit: &Circuit, id: NodeId) -> Vec<Retention> {
             vec![kept_while(*left_time, slack), kept_while(*right_time, slack)]
         }
         _ => Vec::new(),
+    }
+}
+
+/// What each left row of a lookup was shown beside: needed as long as the row may go.
+fn looked_up(node: &Node, left: &Node) -> Retention {
+    if left.properties.append_only {
+        Retention::Stateless
+    } else if bounded_sources(node) {
+        by_columns(left, 0..left.schema.fields().len(), "no column has")
+    } else {
+        Retention::Unbounded { why: unbounded_sources(node) }
     }
 }
 

@@ -42,9 +42,11 @@ fn ensure(condition: bool, problem: impl FnOnce() -> String) -> Check {
 pub(crate) fn validate_node(operator: &Operator, inputs: &[&Node], schema: &Schema) -> Check {
     let arity = match operator {
         Operator::Source { .. } | Operator::Constant { .. } => 0..=0,
-        Operator::Join { .. } | Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. } | Operator::SetOperation { .. } => {
-            2..=2
-        }
+        Operator::Join { .. }
+        | Operator::IntervalJoin { .. }
+        | Operator::AsOfJoin { .. }
+        | Operator::TemporalLookup { .. }
+        | Operator::SetOperation { .. } => 2..=2,
         Operator::Union => 1..=usize::MAX,
         _ => 1..=1,
     };

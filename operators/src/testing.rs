@@ -93,6 +93,7 @@ pub(crate) struct Law<O> {
     /// The time and the watermarks of the next epoch.
     pub(crate) info: EpochInfo,
     circuit: Circuit,
+    history: interpreter::History,
     /// Whether deltas must be consolidated.
     stateful: bool,
     inputs: Vec<Vec<ZBatch>>,
@@ -105,7 +106,8 @@ impl<O: EpochOperator> Law<O> {
     pub(crate) fn new(operator: O, circuit: Circuit, stateful: bool) -> Self {
         let inputs = vec![Vec::new(); circuit.sources().len()];
         let info = EpochInfo::default();
-        Law { operator, info, circuit, stateful, inputs, rows: HashMap::new(), errors: HashMap::new(), epoch: 0 }
+        let history = interpreter::History::default();
+        Law { operator, info, circuit, history, stateful, inputs, rows: HashMap::new(), errors: HashMap::new(), epoch: 0 }
     }
 
     /// One epoch with a list of batches per port; checks the law and returns the delta.
@@ -128,7 +130,7 @@ impl<O: EpochOperator> Law<O> {
             (format!("s{position}"), ZBatch::concat(schema, batches).unwrap().consolidate().unwrap())
         };
         let sources: HashMap<String, ZBatch> = self.inputs.iter().enumerate().map(sum).collect();
-        let expected = interpreter::evaluate_at(&self.circuit, &sources, &self.info).unwrap();
+        let expected = interpreter::evaluate_after(&self.circuit, &sources, &self.info, &mut self.history).unwrap();
         assert_eq!(self.rows, rows_of(&expected.rows), "rows after epoch {}", self.epoch);
         assert_eq!(self.errors, rows_of(&expected.errors), "errors after epoch {}", self.epoch);
         if let Some(contents) = self.operator.contents() {

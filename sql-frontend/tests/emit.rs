@@ -112,15 +112,31 @@ fn views_over_views_know_their_windows() {
     apply(&mut catalog, "CREATE MATERIALIZED VIEW x AS SELECT window_end, n FROM w EMIT FINAL").unwrap();
     let properties = &catalog.relation("x").unwrap().properties;
     assert!(properties.append_only, "what is final is not taken back");
-    // The start of a window lies behind the watermark when the window closes: windows over it are not final when they close, those over its last
-    // instant are.
-    let hours = |time: &str| {
-        format!(
-            "CREATE OR REPLACE MATERIALIZED VIEW y AS SELECT window_start AS hour, sum(n) AS n FROM v GROUP BY TUMBLE({time}, INTERVAL '1' HOUR) EMIT"
-        )
+    // The start of a window lies behind the watermark when the window closes: windows over it are final when they close if they consist of whole windows
+    // of the view; those over its last instant always are.
+    let outer = |window: &str| {
+        format!("CREATE OR REPLACE MATERIALIZED VIEW y AS SELECT window_start AS hour, sum(n) AS n FROM v GROUP BY {window} EMIT")
     };
+    let hours = |time: &str| outer(&format!("TUMBLE({time}, INTERVAL '1' HOUR)"));
     apply(&mut catalog, &format!("{} ON WINDOW CLOSE", hours("v.window_start"))).unwrap();
-    assert!(apply(&mut catalog, &format!("{} FINAL", hours("v.window_start"))).is_err());
+    for window in [
+        "TUMBLE(v.window_start, INTERVAL '1' HOUR)",
+        "TUMBLE(v.window_start, INTERVAL '1' HOUR, INTERVAL '5' MINUTE)",
+        "HOP(v.window_start, INTERVAL '2' MINUTE, INTERVAL '5' MINUTE)",
+        "CUMULATE(v.window_start, INTERVAL '1' MINUTE, INTERVAL '5' MINUTE)",
+    ] {
+        apply(&mut catalog, &format!("{} FINAL", outer(window))).unwrap_or_else(|error| panic!("{window}: {error}"));
+    }
+    for window in [
+        "TUMBLE(v.window_start, INTERVAL '90' SECOND)",
+        "TUMBLE(v.window_start, INTERVAL '1' HOUR, INTERVAL '5' SECOND)",
+        "TUMBLE(v.window_start + INTERVAL '1' SECOND, INTERVAL '1' HOUR)",
+        "HOP(v.window_start, INTERVAL '1' MINUTE, INTERVAL '90' SECOND)",
+        "CUMULATE(v.window_start, INTERVAL '30' SECOND, INTERVAL '5' MINUTE)",
+        "SESSION(v.window_start, INTERVAL '1' HOUR)",
+    ] {
+        assert!(apply(&mut catalog, &format!("{} FINAL", outer(window))).is_err(), "{window}");
+    }
     apply(&mut catalog, &format!("{} FINAL", hours("window_end - INTERVAL '1 microsecond'"))).unwrap();
     // A plain view is part of the query.
     apply(

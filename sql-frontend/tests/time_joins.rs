@@ -193,3 +193,63 @@ fn what_an_as_of_join_cannot_be_is_refused() {
         assert_eq!(deltic_sql::parse(sql).unwrap_err().code, "DT1001", "{sql}");
     }
 }
+
+#[test]
+fn rows_are_looked_up_as_of_their_epoch() {
+    let catalog = catalog_of(&format!(
+        "{SOURCES}
+         CREATE STREAM e (k BIGINT, ts TIMESTAMP, v BIGINT);
+         CREATE TABLE c (id BIGINT PRIMARY KEY, name TEXT, active BOOLEAN);
+         CREATE MATERIALIZED VIEW totals AS SELECT k, sum(v) AS s FROM l GROUP BY k"
+    ));
+    let tables = &[("e", "(1, NULL, 10), (2, NULL, 20), (3, NULL, 30)"), ("c", "(1, 'x', TRUE), (2, 'y', FALSE)")];
+    for (from, expected) in [
+        ("e JOIN c FOR SYSTEM_TIME AS OF e.ts AS t ON e.k = t.id", "10, x | 20, y"),
+        ("e JOIN c FOR SYSTEM_TIME AS OF PROCTIME() AS t ON t.id = e.k", "10, x | 20, y"),
+        ("e INNER JOIN c FOR SYSTEM_TIME AS OF now() t ON e.k = t.id AND t.active", "10, x"),
+        ("e LEFT JOIN c FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP AS t ON e.k = t.id", "10, x | 20, y | 30, NULL"),
+        ("e LEFT OUTER JOIN c FOR SYSTEM_TIME AS OF ts AS t ON e.k = t.id AND e.v < 20", "10, x | 20, NULL | 30, NULL"),
+        ("e JOIN c FOR SYSTEM_TIME AS OF e.ts AS t ON e.k + 1 = t.id", "10, y"),
+        ("(SELECT k AS id, v FROM e) AS e JOIN c FOR SYSTEM_TIME AS OF PROCTIME() AS t USING (id)", "10, x | 20, y"),
+        ("e JOIN c FOR SYSTEM_TIME AS OF e.ts AS t ON e.k = t.id JOIN c AS u ON u.id = t.id AND u.active", "10, x"),
+        (
+            "e LEFT JOIN c FOR SYSTEM_TIME AS OF e.ts AS s ON e.k = s.id LEFT JOIN c FOR SYSTEM_TIME AS OF e.ts AS t ON s.id = t.id",
+            "10, x | 20, y | 30, NULL",
+        ),
+    ] {
+        let planned = plan(&catalog, &format!("SELECT v, t.name FROM {from}"));
+        assert!(deltic_circuit::explain::text(&planned.circuit).contains("TemporalLookup"), "{from}");
+        assert_eq!(meaning::rows(&catalog, &planned.circuit, tables).join(" | "), expected, "{from}");
+    }
+    // Nothing is remembered of a stream, and only what is read is kept of the table; of rows that can go all columns say which they are.
+    let text = circuit(&catalog, "SELECT e.v, t.name FROM e JOIN c FOR SYSTEM_TIME AS OF e.ts AS t ON e.k = t.id");
+    assert!(text.contains("(k BIGINT, v BIGINT)") && text.contains("(id BIGINT NOT NULL, name VARCHAR)"), "{text}");
+    let state = |sql: &str| deltic_circuit::explain::state(&plan(&catalog, sql).circuit);
+    let of_stream = state("SELECT e.v, t.name FROM e JOIN c FOR SYSTEM_TIME AS OF e.ts AS t ON e.k = t.id");
+    assert_eq!(of_stream.lines().count(), 1, "{of_stream}");
+    assert!(of_stream.contains("Index by (#0): unbounded: any later row may look it up"), "{of_stream}");
+    let of_table = state("SELECT o.n, t.name FROM other AS o JOIN c FOR SYSTEM_TIME AS OF o.z AS t ON o.k = t.id");
+    assert!(
+        of_table.contains("TemporalLookup inner on left #") && of_table.contains("(left): unbounded: no source"),
+        "{of_table}"
+    );
+    // The rows of a view by its groups.
+    circuit(&catalog, "SELECT e.v, t.s FROM e JOIN totals FOR SYSTEM_TIME AS OF e.ts AS t ON e.k = t.k");
+    for (marked, code, part) in [
+        ("^SELECT 1 FROM e JOIN l FOR SYSTEM_TIME AS OF e.ts AS t ON e.k = t.k", "DT1016", "no unique key"),
+        ("^SELECT 1 FROM e JOIN c FOR SYSTEM_TIME AS OF e.ts AS t ON e.k > t.id", "DT1016", "no unique key"),
+        ("SELECT 1 FROM e JOIN c FOR SYSTEM_TIME AS OF ^e.v AS t ON e.k = t.id", "DT1010", "needs a time"),
+        ("SELECT 1 FROM e JOIN c FOR SYSTEM_TIME AS OF ^e.tss AS t ON e.k = t.id", "DT1003", "tss"),
+        ("SELECT 1 FROM e JOIN c FOR SYSTEM_TIME AS OF TIMESTAMP ^'2024-01-01' AS t ON e.k = t.id", "DT1009", "ASOF JOIN"),
+        (
+            "SELECT 1 FROM e RIGHT JOIN ^c FOR SYSTEM_TIME AS OF e.ts AS t ON e.k = t.id",
+            "DT1009",
+            "neither an inner nor a left one",
+        ),
+        ("SELECT 1 FROM ^c FOR SYSTEM_TIME AS OF PROCTIME() AS t", "DT1009", "right side of a JOIN"),
+    ] {
+        let error = common::plan_error(&catalog, marked);
+        assert_eq!(error.code, code, "{marked}: {error}");
+        assert!(error.to_string().contains(part), "{marked}: {error}");
+    }
+}

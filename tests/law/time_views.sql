@@ -26,6 +26,8 @@ CREATE MATERIALIZED VIEW top_per_window AS SELECT window_start, k, n FROM (SELEC
 CREATE MATERIALIZED VIEW window_join AS SELECT a.k, a.window_start, a.n AS ts, b.n AS ss FROM (SELECT k, window_start, window_end, count(*) AS n FROM TUMBLE(t, ts, INTERVAL '10' SECOND) GROUP BY k, window_start, window_end) AS a JOIN (SELECT k, window_start, window_end, count(*) AS n FROM TUMBLE(s, at, INTERVAL '10' SECOND) GROUP BY k, window_start, window_end) AS b ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end;
 CREATE MATERIALIZED VIEW distinct_per_window AS SELECT DISTINCT window_end, k FROM TUMBLE(t, ts, INTERVAL '10' SECOND);
 
+CREATE MATERIALIZED VIEW outer_windows AS SELECT window_start, window_end, sum(n) AS n, count(inner_window_start) AS inner_windows FROM TUMBLE((SELECT k, window_start, window_end, count(*) AS n FROM t GROUP BY k, TUMBLE(ts, INTERVAL '2' SECOND)), window_start, INTERVAL '6' SECOND) GROUP BY window_start, window_end;
+
 -- Sessions.
 CREATE MATERIALIZED VIEW sessions AS SELECT k, window_start, window_end, count(*) AS n, sum(x) AS s, avg(x) AS a, min(x) AS l, max(x) AS m FROM t GROUP BY k, SESSION(ts, INTERVAL '2' SECOND);
 CREATE MATERIALIZED VIEW session_texts AS SELECT k, SESSION_START(ts, INTERVAL '1' SECOND) AS start, SESSION_END(ts, INTERVAL '1' SECOND) AS fin, min(c) AS l, max(c) AS m, count(c) AS n FROM t GROUP BY k, SESSION(ts, INTERVAL '1' SECOND);
@@ -39,6 +41,8 @@ CREATE MATERIALIZED VIEW session_having AS SELECT k, window_start, count(*) AS n
 CREATE MATERIALIZED VIEW session_lengths AS SELECT n, count(*) AS sessions FROM (SELECT k, window_start, count(*) AS n FROM t GROUP BY k, SESSION(ts, INTERVAL '2' SECOND)) AS y GROUP BY n;
 CREATE MATERIALIZED VIEW session_upserts AS SELECT v, window_start, window_end, count(*) AS n, max(id) AS last FROM p GROUP BY v, SESSION(ts, INTERVAL '2' SECOND);
 CREATE MATERIALIZED VIEW session_unbounded AS SELECT k, window_start, count(*) AS n FROM q GROUP BY k, SESSION(ts, INTERVAL '2' SECOND);
+CREATE MATERIALIZED VIEW session_guarded AS SELECT k, window_start, window_end, count(*) AS n FROM t GROUP BY k, SESSION(ts, INTERVAL '1' SECOND, max_sessions_per_key => 2);
+CREATE MATERIALIZED VIEW session_of_windows AS SELECT k, window_start, window_end, sum(n) AS n FROM (SELECT k, window_start, count(*) AS n FROM t GROUP BY k, TUMBLE(ts, INTERVAL '2' SECOND)) AS w GROUP BY k, SESSION(window_start, INTERVAL '2' SECOND);
 
 -- EMIT.
 CREATE MATERIALIZED VIEW tumble_closed AS SELECT k, window_start, window_end, count(*) AS n FROM TUMBLE(t, ts, INTERVAL '4' SECOND) GROUP BY k, window_start, window_end EMIT ON WINDOW CLOSE;
@@ -47,6 +51,8 @@ CREATE MATERIALIZED VIEW hop_closed AS SELECT window_start, count(*) AS n FROM H
 CREATE MATERIALIZED VIEW sessions_closed AS SELECT k, window_start, window_end, count(*) AS n, max(x) AS m FROM t GROUP BY k, SESSION(ts, INTERVAL '2' SECOND) EMIT ON WINDOW CLOSE;
 CREATE MATERIALIZED VIEW sessions_final AS SELECT k, window_start, window_end, count(*) AS n FROM t GROUP BY k, SESSION(ts, INTERVAL '2' SECOND) EMIT FINAL;
 CREATE MATERIALIZED VIEW stream_sessions_final AS SELECT k, window_start, window_end, sum(v) AS s FROM s GROUP BY k, SESSION(at, INTERVAL '2' SECOND) EMIT FINAL;
+CREATE MATERIALIZED VIEW outer_final AS SELECT k, window_start, window_end, sum(n) AS n FROM (SELECT k, window_start, count(*) AS n FROM t GROUP BY k, TUMBLE(ts, INTERVAL '2' SECOND, INTERVAL '1' SECOND)) AS w GROUP BY k, TUMBLE(window_start, INTERVAL '4' SECOND, INTERVAL '3' SECOND) EMIT FINAL;
+CREATE MATERIALIZED VIEW outer_hops_closed AS SELECT window_start, window_end, sum(n) AS n FROM (SELECT window_start, count(*) AS n FROM s GROUP BY TUMBLE(at, INTERVAL '2' SECOND)) AS w GROUP BY HOP(window_start, INTERVAL '4' SECOND, INTERVAL '8' SECOND) EMIT FINAL;
 CREATE MATERIALIZED VIEW integer_closed AS SELECT window_start, window_end, sum(v) AS s FROM TUMBLE(n, seq, 5) GROUP BY window_start, window_end EMIT ON WINDOW CLOSE;
 CREATE MATERIALIZED VIEW accepting_closed AS SELECT k, window_start, window_end, count(*) AS n FROM q GROUP BY k, SESSION(ts, INTERVAL '2' SECOND) EMIT ON WINDOW CLOSE;
 CREATE MATERIALIZED VIEW explicit_changes AS SELECT k, count(*) AS n FROM t GROUP BY k EMIT CHANGES;
@@ -75,3 +81,12 @@ CREATE MATERIALIZED VIEW interval_integers AS SELECT a.v AS av, b.v AS bv FROM n
 CREATE MATERIALIZED VIEW asof_last AS SELECT t.k, t.ts, q.w, q.ts AS qt FROM t ASOF JOIN q MATCH_CONDITION (t.ts >= q.ts) ON t.k = q.k;
 CREATE MATERIALIZED VIEW asof_left AS SELECT t.k, t.ts, s.v, s.at FROM t ASOF LEFT JOIN s MATCH_CONDITION (t.ts > s.at) ON t.k = s.k;
 CREATE MATERIALIZED VIEW asof_next AS SELECT t.k, t.ts, q.w FROM t ASOF JOIN q MATCH_CONDITION (t.ts <= q.ts) ON t.k = q.k;
+
+-- Lookups of the row of the epoch.
+CREATE MATERIALIZED VIEW lookup_stream AS SELECT s.k, s.v, s.at, r.v AS rv FROM s JOIN p FOR SYSTEM_TIME AS OF s.at AS r ON s.k = r.id;
+CREATE MATERIALIZED VIEW lookup_left AS SELECT t.k, t.x, r.v FROM t LEFT JOIN p FOR SYSTEM_TIME AS OF PROCTIME() AS r ON t.k = r.id AND r.v > 0;
+CREATE MATERIALIZED VIEW lookup_fails AS SELECT t.k, t.x, r.v FROM t LEFT JOIN p FOR SYSTEM_TIME AS OF now() AS r ON t.k = r.id AND t.x / r.v > 0;
+CREATE MATERIALIZED VIEW lookup_of_view AS SELECT z.si, z.k, c.n FROM z LEFT JOIN explicit_changes FOR SYSTEM_TIME AS OF PROCTIME() AS c ON z.k = c.k;
+CREATE MATERIALIZED VIEW lookup_counts AS SELECT r.v, count(*) AS n, max(t.x) AS m FROM t JOIN p FOR SYSTEM_TIME AS OF PROCTIME() AS r ON t.k = r.id GROUP BY r.v;
+CREATE MATERIALIZED VIEW lookup_of_table AS SELECT z.k, a.v AS av, b.n FROM z JOIN p FOR SYSTEM_TIME AS OF PROCTIME() AS a ON z.k = a.id LEFT JOIN explicit_changes FOR SYSTEM_TIME AS OF PROCTIME() AS b ON a.v = b.k;
+CREATE MATERIALIZED VIEW lookup_windows AS SELECT window_start, window_end, r.v, count(*) AS n FROM TUMBLE(s, at, INTERVAL '4' SECOND) AS w JOIN p FOR SYSTEM_TIME AS OF w.at AS r ON w.k = r.id GROUP BY window_start, window_end, r.v EMIT FINAL;

@@ -120,6 +120,20 @@ impl CircuitBuilder {
         self.node(operator, inputs.to_vec(), Arc::new(Schema::new(fields)))
     }
 
+    /// Left rows beside the right row of their key as it is when they come. The right input gets an index if it has none.
+    pub fn temporal_lookup(
+        &mut self,
+        inputs: [NodeId; 2],
+        kind: JoinKind,
+        keys: Vec<JoinKey>,
+        residual: Option<Expr>,
+    ) -> Built<NodeId> {
+        let fields = self.beside(&inputs, [false, kind == JoinKind::Left]);
+        let right = self.index(inputs[1], keys.iter().map(|key| key.right).collect())?;
+        let operator = Operator::TemporalLookup { kind, keys, residual };
+        self.node(operator, vec![inputs[0], right], Arc::new(Schema::new(fields)))
+    }
+
     /// The two columns that windows of column `time` append.
     fn bounds(&self, input: NodeId, time: usize) -> Vec<FieldRef> {
         let Some(time) = self.schema(input).fields().get(time) else { return Vec::new() };

@@ -14,6 +14,7 @@ pub fn state(circuit: &Circuit) -> String {
             let side = match (&node.operator, port) {
                 (Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. } | Operator::SetOperation { .. }, 0) => " (left)",
                 (Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. } | Operator::SetOperation { .. }, _) => " (right)",
+                (Operator::TemporalLookup { .. }, 0) => " (left)",
                 _ => "",
             };
             if let Some(text) = retention_text(&kept) {

@@ -60,6 +60,12 @@ pub(super) fn operator_text(operator: &Operator) -> String {
             let times = format!("nearest left #{left_time} {comparison} right #{right_time}");
             format!("AsOfJoin {} on {}{times}", kind_text(*kind), keys_text(keys))
         }
+        Operator::TemporalLookup { kind, keys, residual } => {
+            let keys = keys.iter().map(key_text).collect::<Vec<_>>().join(" AND ");
+            let on = if keys.is_empty() { String::new() } else { format!(" on {keys}") };
+            let residual = residual.as_ref().map_or_else(String::new, |residual| format!(" where {residual}"));
+            format!("TemporalLookup {}{on}{residual}", kind_text(*kind))
+        }
         other => format!("{other:?}"),
     }
 }

@@ -96,8 +96,8 @@ pub(super) fn as_of_join(
     Ok(result)
 }
 
-/// Of candidate pairs those on which the residual is true, and what else the kind of join shows.
-fn matches(
+/// Of candidate pairs, those on which the residual is true, and what else the kind of join shows.
+pub(super) fn matches(
     pairs: Relation,
     kind: IntervalJoinKind,
     residual: Option<&Expr>,
@@ -158,7 +158,7 @@ fn pairs(
     Ok(pairs)
 }
 
-fn agree(key: &JoinKey, left: &Row, right: &Row) -> bool {
+pub(super) fn agree(key: &JoinKey, left: &Row, right: &Row) -> bool {
     let (left, right) = (&left[key.left], &right[key.right]);
     if left.is_null() || right.is_null() {
         return key.null_safe && left.is_null() && right.is_null();

@@ -98,8 +98,13 @@ impl Relation {
 
     /// One row as a relation.
     pub(super) fn single(schema: SchemaRef, row: Row) -> Result<Relation, CircuitError> {
+        Relation::weighted(schema, row, 1)
+    }
+
+    /// Copies of one row as a relation.
+    pub(super) fn weighted(schema: SchemaRef, row: Row, weight: i64) -> Result<Relation, CircuitError> {
         let mut relation = Relation::new(schema);
-        relation.add(row, 1)?;
+        relation.add(row, weight)?;
         Ok(relation)
     }
 

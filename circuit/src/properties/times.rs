@@ -7,14 +7,16 @@
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::ScalarValue;
 
+use super::grids::window_slack;
 use crate::time::{Closing, DAY_MICROS, EventTime, TimeSource};
 use crate::{
     AsOfComparison, BinaryOp, EmitPolicy, Expr, IntervalJoinKind, JoinKey, JoinKind, Node, Operator, Properties, TemporalOutput,
     Window,
 };
 
-/// The sources with event time below a node: those of all inputs.
-pub(super) fn time_sources(inputs: &[&Node]) -> Vec<TimeSource> {
+/// The sources with event time below a node: those of all inputs. What a lookup finds has no say in when its rows come.
+pub(super) fn time_sources(operator: &Operator, inputs: &[&Node]) -> Vec<TimeSource> {
+    let inputs = if matches!(operator, Operator::TemporalLookup { .. }) { &inputs[..1] } else { inputs };
     let mut sources: Vec<TimeSource> = inputs.iter().flat_map(|node| node.properties.time_sources.iter().cloned()).collect();
     sources.sort_unstable();
     sources.dedup();
@@ -27,6 +29,7 @@ pub(super) fn event_times(operator: &Operator, inputs: &[&Node], width: usize) -
     match operator {
         Operator::Source { .. } | Operator::Constant { .. } | Operator::TemporalFilter { .. } => Vec::new(),
         Operator::MapFilter { projections: None, .. } | Operator::Negate | Operator::Index { .. } | Operator::Distinct => own(0),
+        Operator::TemporalLookup { .. } => own(0),
         Operator::MapFilter { projections: Some(projections), .. } => projections
             .iter()
             .enumerate()
@@ -49,7 +52,7 @@ pub(super) fn event_times(operator: &Operator, inputs: &[&Node], width: usize) -
         Operator::TopK { partition, .. } => own(0).into_iter().filter(|time| partition.contains(&time.column)).collect(),
         Operator::TimeWindow { time, window } => {
             let mut times = own(0);
-            if let Some(slack) = slack(&inputs[0].properties, *time) {
+            if let Some(slack) = window_slack(*window, *time, &inputs[0].properties) {
                 times.push(EventTime { column: width - 2, slack: slack.saturating_add(window.size() - 1) });
                 times.push(EventTime { column: width - 1, slack: slack.saturating_sub(1) });
             }
@@ -301,6 +304,7 @@ pub(super) fn append_only(operator: &Operator, inputs: &[&Node]) -> bool {
     let all_inputs = inputs.iter().all(|node| node.properties.append_only);
     match operator {
         Operator::TimeWindow { .. } => all_inputs,
+        Operator::TemporalLookup { .. } => inputs[0].properties.append_only,
         // What is closed stays closed, because watermarks never go back, so a view over rows that only come retracts nothing.
         Operator::Emit { policy } => all_inputs || emits_once(*policy, &inputs[0].properties),
         Operator::TemporalFilter { until: None, output: TemporalOutput::Keep, .. } => all_inputs,
@@ -332,7 +336,8 @@ pub(super) fn unique_keys(operator: &Operator, inputs: &[&Node], width: usize) -
                 |left: &Vec<usize>, right: &Vec<usize>| left.iter().copied().chain(right.iter().map(|c| c + shift)).collect();
             own(0).iter().flat_map(|left| own(1).iter().map(|right| pair(left, right)).collect::<Vec<_>>()).collect()
         }
-        Operator::AsOfJoin { kind: JoinKind::Inner | JoinKind::Left, .. } => own(0),
+        // Each left row has one row beside it at most.
+        Operator::AsOfJoin { kind: JoinKind::Inner | JoinKind::Left, .. } | Operator::TemporalLookup { .. } => own(0),
         _ => Vec::new(),
     }
 }

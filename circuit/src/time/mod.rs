@@ -76,6 +76,20 @@ pub struct EventTime {
     pub slack: i64,
 }
 
+/// A promise about a column: every change of the edge in a later epoch has NULL in it, or a multiple of `step` plus `offset`, the last one that is not after
+/// some time of at least [`EpochInfo::bound`] less `slack`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TimeGrid {
+    /// The column.
+    pub column: usize,
+    /// From one time of the grid to the next; positive.
+    pub step: i64,
+    /// One time of the grid.
+    pub offset: i64,
+    /// How far below the bound a time was before it was moved to the grid.
+    pub slack: i64,
+}
+
 /// When the window of a row closes: at the first watermark `w` of the node's sources with `w >= column + offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Closing {

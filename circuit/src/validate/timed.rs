@@ -64,6 +64,18 @@ pub(super) fn check(operator: &Operator, inputs: &[&Node], schema: &Schema) -> C
             columns.extend(types_of(&inputs[1].schema));
             same_types(&columns, schema)
         }
+        Operator::TemporalLookup { kind, keys, residual } => {
+            ensure(matches!(kind, JoinKind::Inner | JoinKind::Left), || format!("a lookup that is {kind:?}"))?;
+            check_keys(keys, inputs)?;
+            let key: Vec<usize> = keys.iter().map(|key| key.right).collect();
+            let indexed = matches!(&inputs[1].operator, Operator::Index { key: by } if *by == key);
+            ensure(indexed, || format!("the right input is not indexed by the join columns {key:?}"))?;
+            let unique = inputs[1].properties.unique_keys.iter().any(|unique| unique.iter().all(|column| key.contains(column)));
+            ensure(unique, || format!("no unique key of the right input is among the join columns {key:?}"))?;
+            columns.extend(types_of(&inputs[1].schema));
+            residual.as_ref().map_or(Ok(()), |residual| expression::predicate(residual, &columns))?;
+            same_types(&columns, schema)
+        }
         _ => Ok(()),
     }
 }
@@ -87,6 +99,10 @@ fn check_window(window: Window) -> Check {
 fn check_pair(keys: &[JoinKey], times: [usize; 2], inputs: &[&Node]) -> Check {
     let [left, right] = [time_column(times[0], inputs[0])?, time_column(times[1], inputs[1])?];
     ensure(left == right, || format!("compares times of {left} with {right}"))?;
+    check_keys(keys, inputs)
+}
+
+fn check_keys(keys: &[JoinKey], inputs: &[&Node]) -> Check {
     for key in keys {
         in_range(&[key.left], inputs[0])?;
         in_range(&[key.right], inputs[1])?;

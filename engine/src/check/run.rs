@@ -34,6 +34,8 @@ struct LiveView {
     before: Vec<usize>,
     /// If it shows itself at ticks only.
     sample: Option<Sample>,
+    /// What its lookups have shown.
+    history: interpreter::History,
     /// The watermark that came with the last change.
     watermark: Option<Option<i64>>,
 }
@@ -98,7 +100,8 @@ impl Run<'_> {
             let integral = weighted_rows(&self.contents(view)?);
             let before = self.model.sources.iter().map(|source| source.rows.len()).collect();
             let sample = Sample::of(&view.circuit);
-            self.live[index] = Some(LiveView { subscription, integral, before, sample, watermark: None });
+            let history = interpreter::History::default();
+            self.live[index] = Some(LiveView { subscription, integral, before, sample, history, watermark: None });
             self.model.add_view(&self.setup.relations, &view.groups);
         }
         Ok(())
@@ -182,7 +185,7 @@ impl Run<'_> {
         let view = &self.setup.views[index];
         let sources = self.sources(view, live, expected)?;
         let rows = sources.iter().map(|(name, source)| (name.clone(), source.rows.clone())).collect();
-        let meant = interpreter::evaluate_at(&view.circuit, &rows, &self.model.info);
+        let meant = interpreter::evaluate_after(&view.circuit, &rows, &self.model.info, &mut live.history);
         let mut meant = meant.map_err(|error| Error::internal(format!("check: {error}")))?;
         if let Some(sample) = &mut live.sample {
             meant.rows = sample.at(&self.model.info, meant.rows);
@@ -209,10 +212,11 @@ impl Run<'_> {
         if let Some(text) = difference("sum of the changelog", &wanted, &live.integral) {
             return Ok(Some(text));
         }
-        // A batch engine knows no EMIT and no time of the epoch.
+        // A batch engine knows no EMIT, no time of the epoch and no past.
         if let Some(oracle) = self.oracle
             && errors.is_empty()
             && !view.circuit.is_timed()
+            && !view.circuit.depends_on_history()
             && let Some(text) = self.ask(oracle, view, &sources, &meant.rows)
         {
             return Ok(Some(text));

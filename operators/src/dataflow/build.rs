@@ -11,7 +11,7 @@ use crate::exchange::owner_of_empty_key;
 use crate::join::Join;
 use crate::{
     Aggregate, AppendOnlyTopK, AsOfJoin, Constant, Distinct, EpochOperator, Horizon, IntervalJoin, MapFilter, Negate,
-    SetOperation, TemporalFilter, TimeWindow, TopK, Union, session,
+    SetOperation, TemporalFilter, TemporalLookup, TimeWindow, TopK, Union, session,
 };
 
 /// Where an operator is built.
@@ -76,6 +76,10 @@ impl Site<'_> {
             Operator::Session { .. } => session(self.circuit, NodeId(self.node))?,
             Operator::IntervalJoin { .. } => Box::new(IntervalJoin::try_new(self.circuit, NodeId(self.node))?),
             Operator::AsOfJoin { .. } => Box::new(AsOfJoin::try_new(self.circuit, NodeId(self.node))?),
+            Operator::TemporalLookup { .. } => {
+                let right = self.arrangement(node.inputs[1].0).reader(self.since);
+                Box::new(TemporalLookup::try_new(node, input(0), right, self.horizon())?)
+            }
         })
     }
 
@@ -125,17 +129,17 @@ pub(super) fn holds_contents(circuit: &Circuit, node: usize) -> bool {
             | Operator::TopK { .. }
             | Operator::Session { .. }
     );
-    holds && !state_ends(circuit, node) && !is_sampled(circuit, node)
+    holds && !state_ends(circuit, node) && !has_a_past(circuit, node)
 }
 
-/// Whether the node shows, or depends on, what was there at a tick.
-fn is_sampled(circuit: &Circuit, node: usize) -> bool {
-    let mut sampled: Vec<bool> = Vec::with_capacity(node + 1);
+/// Whether the node shows, or depends on, what was there at a tick or when rows came.
+fn has_a_past(circuit: &Circuit, node: usize) -> bool {
+    let mut past: Vec<bool> = Vec::with_capacity(node + 1);
     for node in &circuit.nodes[..=node] {
-        let samples = matches!(node.operator, Operator::Emit { policy: EmitPolicy::Every { .. } });
-        sampled.push(samples || node.inputs.iter().any(|input| sampled[input.0]));
+        let own = matches!(node.operator, Operator::Emit { policy: EmitPolicy::Every { .. } } | Operator::TemporalLookup { .. });
+        past.push(own || node.inputs.iter().any(|input| past[input.0]));
     }
-    sampled[node]
+    past[node]
 }
 
 /// Whether errors can arise in the operator.
@@ -151,5 +155,6 @@ pub(super) fn can_fail(operator: &Operator) -> bool {
         Operator::SetOperation { .. } => false,
         Operator::Emit { .. } | Operator::TemporalFilter { .. } | Operator::AsOfJoin { .. } => false,
         Operator::TimeWindow { .. } | Operator::Session { .. } | Operator::IntervalJoin { .. } => true,
+        Operator::TemporalLookup { .. } => true,
     }
 }

@@ -42,6 +42,8 @@ pub(super) fn exchange(circuit: &Circuit, node: &Node, port: usize, input: &Part
             (keys.iter().map(side).collect(), true)
         }
         Operator::SetOperation { .. } => ((0..circuit.node(node.inputs[port]).schema.fields().len()).collect(), true),
+        // The right side lies where its index is.
+        Operator::TemporalLookup { keys, .. } if port == 0 => (keys.iter().map(|key| key.left).collect(), true),
         Operator::Distinct => ((0..circuit.node(node.inputs[0]).schema.fields().len()).collect(), false),
         _ => return None,
     };
@@ -83,7 +85,9 @@ pub(super) fn of_output(circuit: &Circuit, node: &Node, inputs: &[Partitioning])
             };
             of_join(circuit, node, kind, keys)
         }
-        Operator::AsOfJoin { kind, keys, .. } => of_join(circuit, node, *kind, keys),
+        Operator::AsOfJoin { kind, keys, .. } | Operator::TemporalLookup { kind, keys, .. } => {
+            of_join(circuit, node, *kind, keys)
+        }
         Operator::Source { .. } | Operator::Constant { .. } => Partitioning::default(),
     }
 }

@@ -30,7 +30,7 @@ use crate::expiring::Expiring;
 use crate::{EpochOperator, Horizon, Output, StateSize};
 pub(crate) use emission::Emission;
 use key_counts::KeyCounts;
-pub(crate) use pairing::{Pairing, Pairs};
+pub(crate) use pairing::{PROBED_ROWS, Pairing, Pairs};
 use row_counts::RowCounts;
 
 /// One of the two inputs, by its port.

@@ -14,7 +14,7 @@ use deltic_zset::{Matches, Version, ZBatch};
 use super::{Emission, Side};
 
 /// Rows of a delta that are probed at once.
-const PROBED_ROWS: usize = 4096;
+pub(crate) const PROBED_ROWS: usize = 4096;
 /// Pairs that become one batch.
 const PAIRS: usize = 1 << 15;
 
@@ -66,7 +66,7 @@ impl Pairing {
     }
 
     /// The columns of one side of `pairs`.
-    pub(super) fn columns_of<'a>(&self, side: Side, pairs: &'a Pairs) -> &'a [ArrayRef] {
+    pub(crate) fn columns_of<'a>(&self, side: Side, pairs: &'a Pairs) -> &'a [ArrayRef] {
         let (left, right) = pairs.columns.split_at(self.widths[0]);
         match side {
             Side::Left => left,
@@ -75,7 +75,7 @@ impl Pairing {
     }
 
     /// All pairs of a row of `delta`, which is of `side`, and a row of `stored`, which is of the other side, with equal keys.
-    pub(super) fn for_each(&self, delta: &ZBatch, side: Side, stored: &Version, take_pairs: &mut dyn FnMut(Pairs)) {
+    pub(crate) fn for_each(&self, delta: &ZBatch, side: Side, stored: &Version, take_pairs: &mut dyn FnMut(Pairs)) {
         for first in (0..delta.len()).step_by(PROBED_ROWS) {
             let slice = delta.slice(first, PROBED_ROWS.min(delta.len() - first));
             let keys: Vec<ArrayRef> = self.keys[side.port()].iter().map(|&column| slice.column(column).clone()).collect();

@@ -35,6 +35,7 @@ pub(super) fn table_relation(create: &CreateTable) -> Result<Relation, SqlError>
         time_sources: event_time.iter().map(|time| time.source(&create.name.value)).collect(),
         event_times: event_time.iter().map(|time| EventTime { column: time.column, slack: 0 }).collect(),
         closings: vec![],
+        grids: vec![],
     };
     Ok(Relation {
         name: create.name.value.clone(),

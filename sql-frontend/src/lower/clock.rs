@@ -95,7 +95,9 @@ fn is_now(expr: &Expr) -> bool {
 pub(crate) fn check_clock(circuit: &Circuit) -> Result<(), SqlError> {
     let left = circuit.nodes.iter().any(|node| match &node.operator {
         Operator::MapFilter { predicates, projections } => predicates.iter().chain(projections.iter().flatten()).any(reads_clock),
-        Operator::Join { residual, .. } | Operator::IntervalJoin { residual, .. } => residual.as_ref().is_some_and(reads_clock),
+        Operator::Join { residual, .. } | Operator::IntervalJoin { residual, .. } | Operator::TemporalLookup { residual, .. } => {
+            residual.as_ref().is_some_and(reads_clock)
+        }
         _ => false,
     });
     if left { Err(refused("it stands where time cannot pass")) } else { Ok(()) }

@@ -13,6 +13,7 @@ mod expr;
 mod function;
 mod grouping;
 mod join;
+mod lookup;
 mod narrow;
 mod order;
 mod piped;
@@ -30,7 +31,7 @@ use deltic_circuit::{CircuitBuilder, CircuitError, NodeId, SortKey};
 
 use crate::SqlError;
 use crate::error::Code;
-use crate::plan::{AsOfNode, SetOperationNode, WindowNode};
+use crate::plan::{AsOfNode, LookupNode, SetOperationNode, WindowNode};
 use piped::Piped;
 
 /// A plan as nodes of a circuit that is not finished.
@@ -99,6 +100,7 @@ impl Lowering {
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Extension(_) if WindowNode::of(plan).is_some() => self.window(plan),
             LogicalPlan::Extension(_) if SetOperationNode::of(plan).is_some() => self.set_operation(plan),
+            LogicalPlan::Extension(_) if LookupNode::of(plan).is_some() => self.temporal_lookup(plan),
             LogicalPlan::Extension(_) if AsOfNode::of(plan).is_some() => self.as_of_join(plan),
             // A multiset has no order; that of the outermost query is kept beside the circuit.
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.piped(&sort.input),

@@ -19,6 +19,7 @@ use deltic_circuit::time::is_event_time;
 use deltic_zset::types::canonical_type;
 use sqlparser::ast;
 
+use super::lookup::system_time;
 use super::window::external;
 use crate::SqlError;
 use crate::error::{Code, Position};
@@ -27,7 +28,7 @@ use crate::parser::fold;
 /// What the parser marks the condition of `ASOF LEFT JOIN` with.
 pub(crate) const LEFT_AS_OF: &str = "__left";
 
-/// Puts as-of joins into parentheses of their own.
+/// Puts as-of joins, and joins with `FOR SYSTEM_TIME AS OF`, into parentheses of their own.
 pub(super) fn nest_joins(query: &mut ast::Query) {
     struct Nesting;
 
@@ -37,7 +38,7 @@ pub(super) fn nest_joins(query: &mut ast::Query) {
         fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<Self::Break> {
             for from in &mut select.from {
                 nest(from);
-                if matches!(from.joins.as_slice(), [only] if is_as_of(only)) {
+                if matches!(from.joins.as_slice(), [only] if stands_alone(only)) {
                     let joins = std::mem::take(&mut from.joins);
                     from.relation = nested(from.relation.clone(), joins);
                 }
@@ -56,8 +57,8 @@ pub(super) fn nest_joins(query: &mut ast::Query) {
     let ControlFlow::Continue(()) = ast::VisitMut::visit(query, &mut Nesting);
 }
 
-fn is_as_of(join: &ast::Join) -> bool {
-    matches!(join.join_operator, ast::JoinOperator::AsOf { .. })
+fn stands_alone(join: &ast::Join) -> bool {
+    matches!(join.join_operator, ast::JoinOperator::AsOf { .. }) || system_time(&join.relation).is_some()
 }
 
 fn nested(relation: ast::TableFactor, joins: Vec<ast::Join>) -> ast::TableFactor {
@@ -65,15 +66,15 @@ fn nested(relation: ast::TableFactor, joins: Vec<ast::Join>) -> ast::TableFactor
     ast::TableFactor::NestedJoin { table_with_joins, alias: None }
 }
 
-/// Nests all as-of joins of `from` but one that is its only join.
+/// Nests all such joins of `from` but one that is its only join.
 fn nest(from: &mut ast::TableWithJoins) {
-    if from.joins.len() < 2 || !from.joins.iter().any(is_as_of) {
+    if from.joins.len() < 2 || !from.joins.iter().any(stands_alone) {
         return;
     }
     let mut relation = from.relation.clone();
     let mut pending: Vec<ast::Join> = Vec::new();
     for join in std::mem::take(&mut from.joins) {
-        if is_as_of(&join) {
+        if stands_alone(&join) {
             let left = if pending.is_empty() { relation } else { nested(relation, std::mem::take(&mut pending)) };
             relation = nested(left, vec![join]);
         } else {
@@ -116,20 +117,55 @@ impl RelationPlanner for AsOfJoins {
         let left = context.plan(table_with_joins.relation.clone())?;
         let right = context.plan(right.clone())?;
         let (condition, keep_left) = match_condition(condition);
-        let sides = Sides { both: left.schema().join(right.schema())?, left, right };
+        let sides = Sides::new(left, right)?;
         let plan = sides.plan(condition, keep_left, constraint, context)?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias.clone()))))
     }
 }
 
 /// The inputs of a join.
-struct Sides {
-    left: LogicalPlan,
-    right: LogicalPlan,
-    both: DFSchema,
+pub(super) struct Sides {
+    pub(super) left: LogicalPlan,
+    pub(super) right: LogicalPlan,
+    pub(super) both: DFSchema,
 }
 
+/// `plan` without some of its columns.
+pub(super) fn without_columns(plan: LogicalPlan, hidden: &[Column]) -> Result<LogicalPlan> {
+    if hidden.is_empty() {
+        return Ok(plan);
+    }
+    let columns = plan.schema().columns().into_iter().filter(|column| !hidden.contains(column));
+    let shown: Vec<Expr> = columns.map(Expr::Column).collect();
+    LogicalPlanBuilder::from(plan).project(shown)?.build()
+}
+
+/// Equal expressions of both sides.
+type Keys = Vec<(Expr, Expr)>;
+
 impl Sides {
+    pub(super) fn new(left: LogicalPlan, right: LogicalPlan) -> Result<Self> {
+        Ok(Sides { both: left.schema().join(right.schema())?, left, right })
+    }
+
+    /// The equalities of USING, and the columns of the right side that it hides.
+    pub(super) fn using(&self, names: &[ast::ObjectName]) -> Result<(Keys, Vec<Column>)> {
+        let (mut keys, mut hidden) = (Vec::new(), Vec::new());
+        for name in names {
+            let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
+                return datafusion_common::plan_err!("{name} in USING is not a column");
+            };
+            let column = |side: &LogicalPlan| {
+                let (table, field) = side.schema().qualified_field_with_unqualified_name(&fold(ident))?;
+                Result::<Column>::Ok(Column::from((table, field)))
+            };
+            let (left, right) = (column(&self.left)?, column(&self.right)?);
+            hidden.push(right.clone());
+            keys.push(self.coerced(Expr::Column(left), Expr::Column(right)).map_err(external)?);
+        }
+        Ok((keys, hidden))
+    }
+
     fn plan(
         self,
         condition: &ast::Expr,
@@ -151,29 +187,13 @@ impl Sides {
                     keys.push(self.key(conjunct).map_err(|error| external(error.or_at(on_place)))?);
                 }
             }
-            ast::JoinConstraint::Using(names) => {
-                for name in names {
-                    let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
-                        return datafusion_common::plan_err!("{name} in USING is not a column");
-                    };
-                    let column = |side: &LogicalPlan| {
-                        let (table, field) = side.schema().qualified_field_with_unqualified_name(&fold(ident))?;
-                        Result::<Column>::Ok(Column::from((table, field)))
-                    };
-                    let (left, right) = (column(&self.left)?, column(&self.right)?);
-                    hidden.push(right.clone());
-                    keys.push(self.coerced(Expr::Column(left), Expr::Column(right)).map_err(external)?);
-                }
-            }
+            ast::JoinConstraint::Using(names) => (keys, hidden) = self.using(names)?,
             ast::JoinConstraint::Natural => {
                 return Err(external(SqlError::unsupported(condition_place, "NATURAL ASOF JOIN")));
             }
         }
         let node = AsOfNode::try_new(self.left, self.right, keys, (left_time, right_time), comparison, keep_left)?;
-        let shown: Vec<Expr> =
-            node.schema.columns().into_iter().filter(|column| !hidden.contains(column)).map(Expr::Column).collect();
-        let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
-        if hidden.is_empty() { Ok(plan) } else { LogicalPlanBuilder::from(plan).project(shown)?.build() }
+        without_columns(LogicalPlan::Extension(Extension { node: Arc::new(node) }), &hidden)
     }
 
     /// `left OP right`, whichever way it was written.
@@ -217,7 +237,7 @@ impl Sides {
     }
 
     /// Whether `expr` reads the left side; `None` if it reads none or both.
-    fn is_left(&self, expr: &Expr) -> Option<bool> {
+    pub(super) fn is_left(&self, expr: &Expr) -> Option<bool> {
         let columns = expr.column_refs();
         let all_in = |side: &LogicalPlan| columns.iter().all(|column| side.schema().has_column(column));
         match (columns.is_empty(), all_in(&self.left), all_in(&self.right)) {
@@ -228,7 +248,7 @@ impl Sides {
     }
 
     /// Both in the type in which they are compared.
-    fn coerced(&self, left: Expr, right: Expr) -> Result<(Expr, Expr), SqlError> {
+    pub(super) fn coerced(&self, left: Expr, right: Expr) -> Result<(Expr, Expr), SqlError> {
         let error = |error: datafusion_common::DataFusionError| SqlError::nowhere(Code::Type, error.strip_backtrace());
         let types = (left.get_type(&self.both).map_err(error)?, right.get_type(&self.both).map_err(error)?);
         let (left_type, right_type) =

@@ -12,6 +12,7 @@ use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, Tabl
 
 use super::as_of::AsOfJoins;
 use super::functions::FUNCTIONS;
+use super::lookup::Lookups;
 use super::set_operation::SetOperations;
 use super::types::DelticTypes;
 use super::window::WindowRelations;
@@ -65,7 +66,7 @@ pub(crate) static OPTIONS: LazyLock<Arc<ConfigOptions>> = LazyLock::new(|| {
 });
 
 static RELATION_PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> =
-    LazyLock::new(|| vec![Arc::new(WindowRelations), Arc::new(AsOfJoins), Arc::new(SetOperations)]);
+    LazyLock::new(|| vec![Arc::new(WindowRelations), Arc::new(AsOfJoins), Arc::new(Lookups), Arc::new(SetOperations)]);
 
 /// A catalog as DataFusion sees it. Remembers which relations were asked for.
 pub(crate) struct Context<'a> {

@@ -93,6 +93,7 @@ fn run_worker(worker: &mut Worker, circuit: &Circuit, in_flight: usize, epochs: 
 /// Compares every epoch with the interpreter.
 fn judge(circuit: &Circuit, epochs: &[Epoch], heard: &[(u64, Part)]) {
     let mut contents: Vec<Vec<ZBatch>> = vec![Vec::new(); epochs[0].0.len()];
+    let mut history = interpreter::History::default();
     for (epoch, (rows, info)) in epochs.iter().enumerate() {
         for (contents, rows) in contents.iter_mut().zip(rows) {
             contents.push(batch(&schema(&TYPES), rows));
@@ -101,7 +102,7 @@ fn judge(circuit: &Circuit, epochs: &[Epoch], heard: &[(u64, Part)]) {
             (format!("s{port}"), ZBatch::concat(&schema(&TYPES), rows).unwrap().consolidate().unwrap())
         };
         let sources = contents.iter().enumerate().map(source).collect();
-        let expected = interpreter::evaluate_at(circuit, &sources, info).unwrap();
+        let expected = interpreter::evaluate_after(circuit, &sources, info, &mut history).unwrap();
         let parts = heard.iter().filter(|(of, _)| *of <= epoch as u64);
         let (rows, errors): (Vec<_>, Vec<_>) = parts.map(|(_, part)| (part.rows.clone(), part.errors.clone())).unzip();
         let sum = |schema: &SchemaRef, batches: &[ZBatch]| rows_of(&ZBatch::concat(schema, batches).unwrap());
@@ -127,6 +128,8 @@ enum Query {
     Distinct,
     /// Rows of the first beside the nearest of the second, by key.
     AsOf(AsOfComparison),
+    /// How often rows of the first have seen each count of their key in the second, as it was when they came.
+    Lookup(JoinKind),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -150,7 +153,7 @@ fn in_units(info: EpochInfo) -> EpochInfo {
 impl Query {
     /// Whether all of its state does.
     fn ends(self) -> bool {
-        !matches!(self, Query::CountPresent | Query::AsOf(_))
+        !matches!(self, Query::CountPresent | Query::AsOf(_) | Query::Lookup(_))
     }
 
     fn circuit(self, inputs: &[(SchemaRef, Timed)]) -> Circuit {
@@ -193,6 +196,11 @@ impl Query {
             Query::AsOf(comparison) => {
                 builder.as_of_join([sources[0], sources[1]], JoinKind::Left, by_key(), comparison).unwrap()
             }
+            Query::Lookup(kind) => {
+                let counts = builder.aggregate(sources[1], vec![0], count()).unwrap();
+                let seen = builder.temporal_lookup([sources[0], counts], kind, by_key().keys, None).unwrap();
+                builder.aggregate(seen, vec![0, 4], count()).unwrap()
+            }
         }
     }
 }
@@ -223,7 +231,8 @@ fn query() -> impl Strategy<Value = Query> {
         2 => kind.prop_map(Query::Interval),
         3 => (join, any::<bool>()).prop_map(|(kind, residual)| Query::Join(kind, residual)),
         1 => Just(Query::Distinct),
-        2 => comparison.prop_map(Query::AsOf)
+        2 => comparison.prop_map(Query::AsOf),
+        2 => prop_oneof![Just(JoinKind::Inner), Just(JoinKind::Left)].prop_map(Query::Lookup)
     ]
 }
 

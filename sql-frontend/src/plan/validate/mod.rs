@@ -10,7 +10,9 @@ use std::fmt::Display;
 use sqlparser::ast::*;
 
 use super::as_of::match_condition;
+use super::clock::CLOCK_FUNCTIONS;
 use super::grouping::{has_sets, nested_sets};
+use super::lookup::{system_time, without_version};
 use super::types;
 use super::window::{WindowKind, check_call};
 use crate::SqlError;
@@ -33,6 +35,18 @@ pub(crate) fn validate_expression(expr: &Expr, position: Position) -> Valid {
 #[derive(Clone, Copy)]
 struct Validator {
     position: Position,
+}
+
+/// Whether `function` is the time at which a row is worked on.
+fn is_clock(function: &Function) -> bool {
+    let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice() else { return false };
+    let name = fold(ident);
+    let no_arguments = match &function.args {
+        FunctionArguments::None => true,
+        FunctionArguments::List(list) => list.args.is_empty() && list.clauses.is_empty(),
+        FunctionArguments::Subquery(_) => false,
+    };
+    no_arguments && function.over.is_none() && (name == "proctime" || CLOCK_FUNCTIONS.contains(&name.as_str()))
 }
 
 impl Validator {
@@ -234,6 +248,10 @@ impl Validator {
             if join.global {
                 return here.refuse("GLOBAL JOIN");
             }
+            if let Some(time) = system_time(&join.relation) {
+                here.lookup(join, time)?;
+                continue;
+            }
             here.table_factor(&join.relation)?;
             match &join.join_operator {
                 JoinOperator::Join(constraint)
@@ -272,6 +290,30 @@ impl Validator {
         Ok(())
     }
 
+    /// A join with `FOR SYSTEM_TIME AS OF time`.
+    fn lookup(self, join: &Join, time: &Expr) -> Valid {
+        self.table_factor(&without_version(&join.relation))?;
+        let constraint = match &join.join_operator {
+            JoinOperator::Join(constraint)
+            | JoinOperator::Inner(constraint)
+            | JoinOperator::Left(constraint)
+            | JoinOperator::LeftOuter(constraint) => constraint,
+            _ => return self.refuse("FOR SYSTEM_TIME AS OF in a join that is neither an inner nor a left one"),
+        };
+        match constraint {
+            JoinConstraint::On(on) => self.expr(on)?,
+            JoinConstraint::Using(_) => {}
+            JoinConstraint::Natural | JoinConstraint::None => return self.refuse("FOR SYSTEM_TIME AS OF without ON or USING"),
+        }
+        match time {
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => Ok(()),
+            Expr::Function(function) if is_clock(function) => Ok(()),
+            other => self.at(other).refuse(format!("FOR SYSTEM_TIME AS OF {other}")).map_err(|error| {
+                error.with_hint("write PROCTIME() or a time of the left row: it is the row of the epoch in which that comes; ASOF JOIN goes by other times")
+            }),
+        }
+    }
+
     fn table_factor(self, factor: &TableFactor) -> Valid {
         let here = self.at(factor);
         if let Some((call, alias)) = check_call(factor)? {
@@ -298,7 +340,7 @@ impl Validator {
                 }
                 here.absent(&[
                     (!with_hints.is_empty() || !index_hints.is_empty(), "hints"),
-                    (version.is_some(), "FOR SYSTEM_TIME AS OF"),
+                    (version.is_some(), "FOR SYSTEM_TIME AS OF other than for the right side of a JOIN"),
                     (*with_ordinality, "WITH ORDINALITY"),
                     (!partitions.is_empty(), "PARTITION (..)"),
                     (json_path.is_some(), "a JSON path"),
