@@ -20,8 +20,8 @@ const INSTANT: usize = 1;
 const PLACE: usize = 2;
 const WORDS: usize = 3;
 
-/// Rows of one batch that is read back.
-const BATCH_ROWS: usize = 1 << 16;
+/// Rows of one batch that is read back: few enough to stay in the cache from one look at them to the next.
+const BATCH_ROWS: usize = 1 << 13;
 
 /// A Z-set of rows, each with an instant that is a function of the row.
 pub(crate) struct RowsByTime {
@@ -184,12 +184,20 @@ impl RowsByTime {
         self.rows.remove(row);
     }
 
-    /// Removes the rows whose instant is not after `until`: O(rows) of them.
+    /// Removes the rows whose instant is not after `until`, in no particular order.
     pub(crate) fn drain_due(&mut self, until: i64) -> Vec<ZBatch> {
-        let due = self.take_due(until);
-        let batches = due.chunks(BATCH_ROWS).map(|rows| self.batch(rows)).collect();
-        due.into_iter().for_each(|row| self.rows.remove(row));
-        batches
+        let mut due = Vec::new();
+        while let Some(first) = self.instants.first_entry().filter(|first| *first.key() <= until) {
+            due.extend(first.remove().into_rows());
+        }
+        // Their instants have them all over the table; in order of number they are walked through from one end to the other.
+        due.sort_unstable();
+        let read_and_remove = |rows: &[u32]| {
+            let batch = self.batch(rows);
+            self.rows.remove_all(rows);
+            batch
+        };
+        due.chunks(BATCH_ROWS).map(read_and_remove).collect()
     }
 
     /// How many rows wait, in how many bytes.

@@ -195,6 +195,19 @@ impl GroupTable {
         }
     }
 
+    /// Removes groups, each named once: as [`GroupTable::remove`], with cache misses that overlap.
+    pub fn remove_all(&mut self, groups: &[u32]) {
+        for groups in groups.chunks(GROUP) {
+            groups.iter().filter(|group| **group < self.rows.end()).for_each(|&group| self.rows.prefetch(group));
+            for &group in groups {
+                if self.contains(group) {
+                    self.slots.prefetch(hash_of(self.rows.row(group)));
+                }
+            }
+            groups.iter().for_each(|&group| self.remove(group));
+        }
+    }
+
     /// The number of groups.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -179,11 +179,8 @@ impl<T: Tally> State<T> {
 
     /// Removes those of the touched keys of which nothing is left. Their numbers will be others'.
     pub(super) fn forget_empty(&mut self, keys: &[u32]) {
-        for &key in keys {
-            if self.key_state(key) == KeyState::Empty {
-                self.keys.remove(key);
-            }
-        }
+        let empty: Vec<u32> = keys.iter().copied().filter(|&key| self.key_state(key) == KeyState::Empty).collect();
+        self.keys.remove_all(&empty);
     }
 
     /// All sessions, in no particular order, of the keys that do not have too many.

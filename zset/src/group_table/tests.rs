@@ -79,12 +79,15 @@ impl Checked {
     }
 
     fn remove(&mut self, columns: &[ArrayRef], rows: usize) {
-        for cells in rows_of(columns, rows) {
-            if let Some((group, _)) = self.model.remove(&cells) {
-                self.table.remove(group);
-                self.table.remove(group);
-            }
+        let gone: Vec<u32> =
+            rows_of(columns, rows).into_iter().filter_map(|cells| self.model.remove(&cells)).map(|(group, _)| group).collect();
+        // One by one, and again, or all together.
+        let (first, rest) = gone.split_at(gone.len() / 2);
+        for &group in first {
+            self.table.remove(group);
+            self.table.remove(group);
         }
+        self.table.remove_all(rest);
     }
 
     fn check_all(&self) {
