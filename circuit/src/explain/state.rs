@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::operator_text;
-use crate::{Circuit, NodeId, Operator, Retention, TimeSource, retention};
+use crate::{AsOfComparison, Circuit, NodeId, Operator, Retention, TimeSource, retention};
 
 /// One line per operator that keeps something, sources first: `[3] Session ..: while #1 >= watermark(bids) - 5000000`. State that grows with the
 /// rows is called `unbounded`, with the reason.
@@ -18,11 +18,22 @@ pub fn state(circuit: &Circuit) -> String {
                 _ => "",
             };
             if let Some(text) = retention_text(&kept) {
-                let _ = writeln!(out, "[{id}] {}{side}: {text}", operator_text(&node.operator));
+                let more = also_kept(&node.operator, port, &kept);
+                let _ = writeln!(out, "[{id}] {}{side}: {text}{more}", operator_text(&node.operator));
             }
         }
     }
     if out.is_empty() { "stateless\n".to_owned() } else { out }
+}
+
+/// What of an as-of join stays although a watermark has passed it.
+fn also_kept(operator: &Operator, port: usize, kept: &Retention) -> &'static str {
+    let (Operator::AsOfJoin { comparison, .. }, Retention::While { .. }) = (operator, kept) else { return "" };
+    match (comparison, port) {
+        (AsOfComparison::GreaterOrEqual | AsOfComparison::Greater, 1) => ", and of each key the last row before that",
+        (AsOfComparison::LessOrEqual | AsOfComparison::Less, 0) => ", or until a row before that is its match",
+        _ => "",
+    }
 }
 
 fn retention_text(kept: &Retention) -> Option<String> {

@@ -70,6 +70,13 @@ pub struct AsOfJoin {
     pending: [Vec<ZBatch>; 2],
 }
 
+/// The first right row of a time, and the times of the rows of its key before and after.
+struct Around<'a> {
+    first: Option<&'a RightRow>,
+    previous: Option<i64>,
+    next: Option<i64>,
+}
+
 /// Left rows beside numbers of right rows.
 #[derive(Default)]
 struct Emitted {
@@ -249,12 +256,12 @@ impl AsOfJoin {
                 self.right_bytes -= row.bytes.len();
             }
         }
-        let new = self.first_of(key, time);
+        let Around { first: new, previous, next } = self.around(key, time);
         if old.as_ref() == new {
             return;
         }
         let new = new.cloned();
-        let Some((from, to, otherwise)) = self.reach(key, time) else { return };
+        let Some((from, to, otherwise)) = self.reach(key, time, [previous, next]) else { return };
         let mut met = self.left.range(from, to).peekable();
         if met.peek().is_none() {
             return;
@@ -267,10 +274,23 @@ impl AsOfJoin {
         }
     }
 
-    /// The left rows that a right row of this time is nearest to, and the time of the right rows that would be, without it.
-    fn reach(&self, key: u32, time: i64) -> Option<(Bound<Place>, Place, Option<i64>)> {
-        let previous = self.time_before(&RightRow::before(key, time));
-        let next = self.time_after(&RightRow::behind(key, time));
+    /// What is found in one descent about the rows of a time and their neighbours.
+    fn around(&self, key: u32, time: i64) -> Around<'_> {
+        let mut cursor = self.right.cursor();
+        cursor.seek(&RightRow::before(key, time));
+        let of_key = |found: Option<(&RightRow, i64)>| found.filter(|(row, _)| row.key == key).map(|(row, _)| row.time);
+        let previous = of_key(cursor.before());
+        let first = cursor.after().map(|(row, _)| row).filter(|row| row.key == key && row.time == time);
+        if first.is_some() {
+            cursor.seek(&RightRow::behind(key, time));
+        }
+        Around { first, previous, next: of_key(cursor.after()) }
+    }
+
+    /// The left rows that a right row of this time is nearest to, and the time of the right rows that would be, without it. `neighbours` are the times of those
+    /// before and after it.
+    fn reach(&self, key: u32, time: i64, neighbours: [Option<i64>; 2]) -> Option<(Bound<Place>, Place, Option<i64>)> {
+        let [previous, next] = neighbours;
         let (first, last) = (i64::MIN, i64::MAX);
         let (from, to, otherwise) = match self.comparison {
             AsOfComparison::GreaterOrEqual => {
