@@ -71,6 +71,11 @@ impl SourceTime {
             WatermarkStrategy::Punctuated => None,
         };
         self.watermark = self.watermark.max(strategy).max(explicit);
+        if let (WatermarkStrategy::Bounded { delay }, Some(partitions), Some(watermark)) =
+            (self.definition.strategy, &mut self.partitions, self.watermark)
+        {
+            partitions.forget(|greatest| greatest.saturating_sub(delay) <= watermark);
+        }
         if explicit.is_some() || arrivals.is_some_and(|arrivals| arrivals.any) {
             self.last_rows = now;
         }
