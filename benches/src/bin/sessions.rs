@@ -14,9 +14,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures the session operator
 #[derive(Parser, Debug)]
 struct Args {
-    /// Rows of each history
-    #[arg(long, default_value_t = 1_000_000)]
+    /// Rows of each history. Those of one table have equally many, so the sessions of a key are the longer the fewer they are; with few rows they may be of one row
+    /// each, which is another workload: then every row makes a session of output
+    #[arg(long, default_value_t = 10_000_000)]
     rows: usize,
+    /// Most rows of the other tables
+    #[arg(long, default_value_t = 1_000_000)]
+    other_rows: usize,
     /// Rows of an epoch of the table of histories
     #[arg(long, default_value_t = 10_000)]
     epoch_rows: usize,
@@ -29,6 +33,9 @@ struct Args {
     /// Only histories of so many sessions per key
     #[arg(long, value_delimiter = ',', default_values_t = [1, 100, 1_000])]
     sessions: Vec<usize>,
+    /// Only histories with deletes, or without
+    #[arg(long)]
+    deletes: Option<bool>,
     /// Show the rows with the bounds of their sessions instead of aggregates
     #[arg(long)]
     show_rows: bool,
@@ -72,28 +79,34 @@ fn run(sessions: &mut Sessions, events: &[Event], epoch_rows: usize) -> (f64, f6
 }
 
 fn histories(args: &Args) -> Result<(), Box<dyn Error>> {
-    println!("\nhistories, epochs of {} rows", args.epoch_rows);
+    println!("\nhistories of {} rows, epochs of {} rows", args.rows, args.epoch_rows);
     println!(
-        "{:>7} {:>9} {:>9} {:>8} {:>9} {:>8} {:>8} {:>10}",
-        "keys", "sessions", "order", "deletes", "ns/event", "out/ev", "state", "bytes/row"
+        "{:>7} {:>9} {:>12} {:>9} {:>8} {:>9} {:>9} {:>8} {:>9} {:>10}",
+        "keys", "sessions", "rows/session", "order", "deletes", "events in", "ns/event", "out/ev", "state", "bytes/row"
     );
     for &keys in &args.keys {
         for &per_key in &args.sessions {
-            let rows = args.rows.max(keys * per_key);
-            if rows > 4 * args.rows {
+            let rows = args.rows;
+            if keys * per_key > rows {
+                println!("{keys:>7} {per_key:>9} {:>12}", "more than rows");
                 continue;
             }
             for (order, deletes) in
                 [(Order::Ascending, false), (Order::Ascending, true), (Order::Shuffled, false), (Order::Shuffled, true)]
             {
+                if args.deletes.is_some_and(|wanted| wanted != deletes) {
+                    continue;
+                }
                 let events = events(rows, keys, per_key, order, deletes);
                 let mut sessions = Sessions::new(Shape { rows: args.show_rows, floats: args.floats, ..Shape::default() })?;
                 let (cost, out) = run(&mut sessions, &events, args.epoch_rows);
                 let state = sessions.operator.state_size();
                 println!(
-                    "{keys:>7} {per_key:>9} {:>9} {:>8} {cost:>9.0} {out:>8.3} {:>8} {:>10.1}",
+                    "{keys:>7} {per_key:>9} {:>12} {:>9} {:>8} {:>9} {cost:>9.0} {out:>8.3} {:>9} {:>10.1}",
+                    rows / keys / per_key,
                     format!("{order:?}"),
                     if deletes { "20 %" } else { "none" },
+                    events.len(),
                     state.rows,
                     state.bytes as f64 / state.rows as f64
                 );
@@ -123,7 +136,7 @@ fn single(args: &Args) -> Result<(), Box<dyn Error>> {
         (1, 1, 1_000_000),
     ];
     for (keys, per_key, length) in shapes {
-        if keys * per_key * length > args.rows {
+        if keys * per_key * length > args.other_rows {
             continue;
         }
         let rows = events(keys * per_key * length, keys, per_key, Order::Ascending, false);
@@ -157,7 +170,7 @@ fn recompute(args: &Args) -> Result<(), Box<dyn Error>> {
     println!("\nagainst the recomputation of touched keys, epochs of 100 rows, 20 % deletes");
     println!("{:>10} {:>14} {:>16} {:>8}", "rows/key", "deltic ns/row", "recompute ns/row", "ratio");
     for length in [100, 10_000, 1_000_000] {
-        if length > args.rows {
+        if length > args.other_rows {
             continue;
         }
         let mut rows = events(length + 2_000, 1, 1, Order::Shuffled, true);
@@ -178,7 +191,7 @@ fn watermark(args: &Args) -> Result<(), Box<dyn Error>> {
     println!("\nsessions that end by one watermark");
     println!("{:>9} {:>9} {:>13} {:>14} {:>15}", "keys", "sessions", "rows/session", "idle epoch ns", "ns per session");
     for (keys, per_key, length) in [(10_000, 10, 1), (100_000, 10, 1), (1_000_000, 1, 1), (1_000, 100, 10), (100, 100, 100)] {
-        if keys * per_key * length > args.rows {
+        if keys * per_key * length > args.other_rows {
             continue;
         }
         let rows = events(keys * per_key * length, keys, per_key, Order::Ascending, false);
@@ -211,7 +224,7 @@ fn memory(args: &Args) -> Result<(), Box<dyn Error>> {
             [(1_000_000, 1, 1), (250_000, 1, 4), (100_000, 1, 10), (1_000, 1_000, 1), (1, 1, 1_000_000)]
         {
             let count = keys * per_key * length;
-            if count > args.rows {
+            if count > args.other_rows {
                 continue;
             }
             let mut sessions = Sessions::new(shape)?;

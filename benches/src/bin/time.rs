@@ -22,7 +22,7 @@ struct Args {
     /// Workers of the tumbling windows
     #[arg(long, default_value_t = 4)]
     workers: usize,
-    /// Which of `sessions`, `latency`, `tumble`, `closing`; all if none is given
+    /// Which of `sessions`, `latency`, `tumble`, `orders`, `closing`, `joins`; all if none is given
     only: Vec<String>,
 }
 
@@ -37,6 +37,12 @@ fn main() -> Result<()> {
     }
     if wanted("tumble") {
         tumble(&args)?;
+    }
+    if wanted("orders") {
+        orders(&args)?;
+    }
+    if wanted("joins") {
+        joins(&args)?;
     }
     if wanted("closing") {
         closing(&args)?;
@@ -149,25 +155,86 @@ fn tumble(args: &Args) -> Result<()> {
                 "shuffled" => Box::new(scattered(rows)),
                 _ => Box::new((0..100).flat_map(|key| (0..rows / 100).map(move |turn| turn * 100 + key))),
             };
-            let numbers: Vec<u64> = numbers.collect();
-            let commits: Vec<_> =
-                numbers.chunks(10_000).map(|chunk| batch(&chunk.iter().map(|&n| click(n, rows)).collect::<Vec<_>>())).collect();
-            let (started, cpu) = (Instant::now(), cpu_time());
-            let mut pending = std::collections::VecDeque::new();
-            for rows in commits {
-                let mut transaction = db.begin();
-                transaction.insert("c", rows?)?;
-                pending.push_back(transaction.submit()?);
-                if pending.len() > 4
-                    && let Some(oldest) = pending.pop_front()
-                {
-                    oldest.wait()?;
-                }
-            }
-            pending.into_iter().try_for_each(|pending| pending.wait().map(drop))?;
-            let (elapsed, cpu) = (started.elapsed().as_secs_f64(), (cpu_time() - cpu).as_secs_f64());
+            let (elapsed, cpu) = submit(&db, "c", &numbers.collect::<Vec<u64>>(), 10_000, |n| click(n, rows))?;
             println!("{order:<26} {rows:>12} {:>14.0} {:>16.0}", rows as f64 / elapsed, rows as f64 / cpu.max(0.01));
         }
+    }
+    Ok(())
+}
+
+/// Inserts the rows of some numbers in commits of so many rows, a few of them under way at a time. Returns seconds, of the clock and of CPUs.
+fn submit(db: &Database, source: &str, numbers: &[u64], commit_rows: usize, row: impl Fn(u64) -> Click) -> Result<(f64, f64)> {
+    let commits = numbers.chunks(commit_rows).map(|chunk| batch(&chunk.iter().map(|&n| row(n)).collect::<Vec<_>>()));
+    let commits: Vec<_> = commits.collect::<std::result::Result<_, _>>()?;
+    let (started, cpu) = (Instant::now(), cpu_time());
+    let mut pending = std::collections::VecDeque::new();
+    for rows in commits {
+        let mut transaction = db.begin();
+        transaction.insert(source, rows)?;
+        pending.push_back(transaction.submit()?);
+        if pending.len() > 4
+            && let Some(oldest) = pending.pop_front()
+        {
+            oldest.wait()?;
+        }
+    }
+    pending.into_iter().try_for_each(|pending| pending.wait().map(drop))?;
+    Ok((started.elapsed().as_secs_f64(), (cpu_time() - cpu).as_secs_f64()))
+}
+
+/// 10,000 groups, all of which every commit touches, whatever the order of arrival: so the output is the same, and only the order differs.
+fn orders(args: &Args) -> Result<()> {
+    println!(
+        "\ntumbling windows, 10,000 keys in the open window, count and sum; commits of 100,000 rows; {} workers",
+        args.workers
+    );
+    println!("{:<26} {:>12} {:>14} {:>16}", "order of arrival", "rows", "rows/s", "rows/CPU-second");
+    let view = "SELECT k, window_start, count(*) AS n, sum(v) AS s FROM TUMBLE(c, at, INTERVAL '1' DAY) GROUP BY k, window_start, window_end";
+    // The partition of a row (of ten) is not its key: each has all keys.
+    let click = |n: u64| Click { key: (n / 10 % 10_000) as i64, value: (n % 1_000) as i64, at: n as i64 };
+    for rows in [10_000_000, 1_000_000].map(|rows| (rows / args.scale).max(1_000_000)) {
+        for order in ["in order", "shuffled", "partition after partition"] {
+            let source =
+                format!("STREAM c ({COLUMNS}, WATERMARK FOR at AS at - INTERVAL '5' SECOND) WITH (allowed_lateness = '1 day')");
+            let db = open(args.workers, &source, view)?;
+            let numbers: Box<dyn Iterator<Item = u64>> = match order {
+                "in order" => Box::new(0..rows),
+                "shuffled" => Box::new(scattered(rows)),
+                _ => Box::new((0..10).flat_map(|partition| (0..rows / 10).map(move |turn| turn * 10 + partition))),
+            };
+            let (elapsed, cpu) = submit(&db, "c", &numbers.collect::<Vec<u64>>(), 100_000, click)?;
+            println!("{order:<26} {rows:>12} {:>14.0} {:>16.0}", rows as f64 / elapsed, rows as f64 / cpu.max(0.01));
+        }
+    }
+    Ok(())
+}
+
+/// Joins by time over streams, rows of both sides in turns, 1,000 keys.
+fn joins(args: &Args) -> Result<()> {
+    println!("\njoins by time over streams in order; 1,000 keys; commits of 10,000 rows of each side; 1 worker");
+    println!("{:<26} {:>12} {:>14} {:>16}", "join", "rows", "rows/s", "rows/CPU-second");
+    let both = "c JOIN r ON c.k = r.k AND r.at BETWEEN c.at - INTERVAL '1' SECOND AND c.at";
+    let as_of = "c ASOF JOIN r ON c.k = r.k MATCH_CONDITION (c.at >= r.at)";
+    let lookup = "c JOIN latest FOR SYSTEM_TIME AS OF c.at AS r ON c.k = r.k";
+    for (name, from) in [("interval", both), ("as-of", as_of), ("lookup in a view", lookup)] {
+        let db = Database::open(Config::in_memory().workers(1))?;
+        db.execute(&format!("CREATE STREAM c ({COLUMNS}, WATERMARK FOR at); CREATE STREAM r ({COLUMNS}, WATERMARK FOR at)"))?;
+        db.execute("CREATE MATERIALIZED VIEW latest AS SELECT k, max(v) AS v FROM r GROUP BY k")?;
+        db.execute(&format!("CREATE MATERIALIZED VIEW v AS SELECT c.k, c.v, r.v AS rv FROM {from}"))?;
+        let rows = 2_000_000 / args.scale;
+        let click = |n: u64| Click { key: (n % 1_000) as i64, value: (n % 977) as i64, at: n as i64 * 100 };
+        let numbers: Vec<u64> = (0..rows).collect();
+        let chunks = numbers.chunks(10_000).map(|chunk| batch(&chunk.iter().map(|&n| click(n)).collect::<Vec<_>>()));
+        let commits: Vec<_> = chunks.collect::<std::result::Result<_, _>>()?;
+        let (started, cpu) = (Instant::now(), cpu_time());
+        for commit in commits {
+            let mut transaction = db.begin();
+            transaction.insert("r", commit.clone())?;
+            transaction.insert("c", commit)?;
+            transaction.commit()?;
+        }
+        let (elapsed, cpu) = (started.elapsed().as_secs_f64(), (cpu_time() - cpu).as_secs_f64());
+        println!("{name:<26} {:>12} {:>14.0} {:>16.0}", 2 * rows, 2.0 * rows as f64 / elapsed, 2.0 * rows as f64 / cpu.max(0.01));
     }
     Ok(())
 }
