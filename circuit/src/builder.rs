@@ -159,6 +159,34 @@ impl CircuitBuilder {
         self.node(Operator::SetOperation { kind }, vec![left, right], schema)
     }
 
+    /// The rows of `input` once per element of their `lists`, which have the names of the element columns beside them; `ordinality` names the place,
+    /// if it is wanted.
+    pub fn unnest(
+        &mut self,
+        input: NodeId,
+        keep: Vec<usize>,
+        lists: Vec<(String, usize)>,
+        outer: bool,
+        ordinality: Option<String>,
+    ) -> Built<NodeId> {
+        let schema = self.schema(input);
+        let (names, lists): (Vec<String>, Vec<usize>) = lists.into_iter().unzip();
+        let operator = Operator::Unnest { keep: keep.clone(), lists: lists.clone(), outer, ordinality: ordinality.is_some() };
+        let width = schema.fields().len();
+        if keep.iter().chain(&lists).any(|&column| column >= width) {
+            return Err(self.invalid(&operator, "reads a column that its input does not have"));
+        }
+        let mut fields: Vec<FieldRef> = keep.iter().map(|&column| schema.fields()[column].clone()).collect();
+        for (name, &list) in names.iter().zip(&lists) {
+            let DataType::List(item) = schema.field(list).data_type() else {
+                return Err(self.invalid(&operator, format!("column #{list} is no list")));
+            };
+            fields.push(Arc::new(Field::new(name, item.data_type().clone(), true)));
+        }
+        fields.extend(ordinality.map(|name| Arc::new(Field::new(name, DataType::Int64, outer))));
+        self.node(operator, vec![input], Arc::new(Schema::new(fields)))
+    }
+
     /// Groups with aggregates, each with the name of its column. Group columns keep their names.
     pub fn aggregate(&mut self, input: NodeId, group: Vec<usize>, aggregates: Vec<(String, AggregateCall)>) -> Built<NodeId> {
         let schema = self.schema(input);

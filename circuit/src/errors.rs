@@ -199,6 +199,7 @@ pub fn operator_label(operator: &Operator) -> &'static str {
         Operator::Negate => "negate",
         Operator::Index { .. } => "index",
         Operator::Join { .. } => "join condition",
+        Operator::Unnest { .. } => "unnest",
         Operator::Distinct => "distinct",
         Operator::SetOperation { .. } => "set operation",
         Operator::Aggregate { .. } => "aggregate",

@@ -85,6 +85,12 @@ fn operator_text(operator: &Operator) -> String {
         }
         Operator::Distinct => "Distinct".to_owned(),
         Operator::SetOperation { kind } => format!("SetOperation {}", set_operation_text(*kind)),
+        Operator::Unnest { keep, lists, outer, ordinality } => {
+            let outer = if *outer { " outer" } else { "" };
+            let keep = if keep.is_empty() { String::new() } else { format!(" beside ({})", positions(keep)) };
+            let ordinality = if *ordinality { " with ordinality" } else { "" };
+            format!("Unnest{outer} ({}){keep}{ordinality}", positions(lists))
+        }
         Operator::Aggregate { group, aggregates } => {
             let calls = aggregates.iter().map(aggregate_text).collect::<Vec<_>>().join(", ");
             let group = if group.is_empty() { String::new() } else { format!(" by ({})", positions(group)) };
@@ -186,6 +192,7 @@ fn operator_name(operator: &Operator) -> &'static str {
         Operator::Join { .. } => "Join",
         Operator::Distinct => "Distinct",
         Operator::SetOperation { .. } => "SetOperation",
+        Operator::Unnest { .. } => "Unnest",
         Operator::Aggregate { .. } => "Aggregate",
         Operator::TopK { .. } => "TopK",
         Operator::TimeWindow { .. } => "TimeWindow",

@@ -66,6 +66,9 @@ fn write_operator(text: &mut String, operator: &Operator) {
             residual.iter().for_each(|residual| write_expr(text, residual));
             Ok(())
         }
+        Operator::Unnest { keep, lists, outer, ordinality } => {
+            write!(text, "unnest {keep:?} {lists:?} {outer} {ordinality}")
+        }
         Operator::Distinct => write!(text, "distinct"),
         Operator::SetOperation { kind } => write!(text, "set-operation {kind:?}"),
         Operator::Aggregate { group, aggregates } => {

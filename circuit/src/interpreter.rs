@@ -28,6 +28,7 @@ mod timed;
 #[cfg(test)]
 mod timed_tests;
 mod top_k;
+mod unnest;
 
 use std::collections::HashMap;
 
@@ -149,6 +150,9 @@ impl Interpreter<'_> {
                 SetOperationKind::Intersect => i64::from(left > 0 && right > 0),
                 SetOperationKind::IntersectAll => left.min(right).max(0),
             }),
+            Operator::Unnest { keep, lists, outer, ordinality } => {
+                unnest::unnest(&self.input(node, 0)?, keep, lists, *outer, *ordinality, node.schema.clone())
+            }
             Operator::Aggregate { group, aggregates } => {
                 let input = self.input(node, 0)?;
                 aggregate::aggregate(&input, group, aggregates, node.schema.clone(), &mut self.errors)

@@ -100,6 +100,18 @@ pub enum Operator {
         /// Of how many copies.
         kind: SetOperationKind,
     },
+    /// Each row once per place of its longest list: the columns `keep`, then per list its element at that place, NULL where the list is shorter. A NULL is a
+    /// list without elements. Linear and stateless.
+    Unnest {
+        /// The columns of the input that stay.
+        keep: Vec<usize>,
+        /// List columns of the input; at least one.
+        lists: Vec<usize>,
+        /// Whether a row without any element stays, once, beside NULLs.
+        outer: bool,
+        /// Append the place, from 1 (`BIGINT`); NULL where a row stays without an element.
+        ordinality: bool,
+    },
     /// Groups with aggregates: columns `group`, then one per call. Without group columns there is always exactly one row.
     Aggregate {
         /// Group columns; NULLs are a group.
@@ -398,6 +410,7 @@ impl Circuit {
                     | Operator::MapFilter { .. }
                     | Operator::Union
                     | Operator::Negate
+                    | Operator::Unnest { .. }
                     | Operator::TimeWindow { .. }
             )
         })

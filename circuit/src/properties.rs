@@ -35,6 +35,13 @@ pub fn derive_properties(operator: &Operator, inputs: &[&Node], schema: &SchemaR
             keys
         }
         Operator::SetOperation { kind } => of_set_operation(*kind, inputs, schema.fields().len()),
+        // With their places, the elements of a row are different.
+        Operator::Unnest { keep, ordinality: true, .. } => {
+            let kept = |key: &Vec<usize>| key.iter().map(|column| keep.iter().position(|kept| kept == column)).collect();
+            let keys = input().iter().filter_map(kept).collect::<Vec<Vec<usize>>>();
+            keys.into_iter().map(|key| key.into_iter().chain([schema.fields().len() - 1]).collect()).collect()
+        }
+        Operator::Unnest { .. } => Vec::new(),
         // The groups are the first columns of the output.
         Operator::Aggregate { group, .. } => vec![(0..group.len()).collect()],
         Operator::TopK { partition, limit, with_row_number, ties, .. } => {
@@ -70,7 +77,9 @@ fn append_only(operator: &Operator, inputs: &[&Node]) -> bool {
     let all_inputs = inputs.iter().all(|node| node.properties.append_only);
     match operator {
         Operator::Constant { .. } => true,
-        Operator::MapFilter { .. } | Operator::Union | Operator::Index { .. } | Operator::Distinct => all_inputs,
+        Operator::MapFilter { .. } | Operator::Union | Operator::Index { .. } | Operator::Distinct | Operator::Unnest { .. } => {
+            all_inputs
+        }
         Operator::SetOperation { kind: SetOperationKind::Intersect | SetOperationKind::IntersectAll } => all_inputs,
         // A row beside NULLs goes when its first match comes.
         Operator::Join { kind, .. } => *kind == JoinKind::Inner && all_inputs,

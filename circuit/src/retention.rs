@@ -109,6 +109,7 @@ fn stateless_or_due(operator: &Operator) -> Option<Retention> {
         | Operator::MapFilter { .. }
         | Operator::Union
         | Operator::Negate
+        | Operator::Unnest { .. }
         | Operator::TimeWindow { .. }
         | Operator::Join { .. } => Retention::Stateless,
         Operator::Emit { policy: EmitPolicy::OnWindowClose(_) } => Retention::UntilDue { what: "until its window closes" },

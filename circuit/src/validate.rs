@@ -65,6 +65,7 @@ pub(crate) fn validate_node(operator: &Operator, inputs: &[&Node], schema: &Sche
         }
         Operator::Negate | Operator::Distinct => same_types(&types_of(&inputs[0].schema), schema),
         Operator::MapFilter { predicates, projections } => map_filter(predicates, projections.as_deref(), inputs[0], schema),
+        Operator::Unnest { keep, lists, ordinality, .. } => unnest(keep, lists, *ordinality, inputs[0], schema),
         Operator::Index { key } => {
             in_range(key, inputs[0])?;
             same_types(&types_of(&inputs[0].schema), schema)
@@ -132,6 +133,21 @@ fn join(kind: JoinKind, keys: &[JoinKey], residual: Option<&Expr>, left: &Node, 
         let padded = if position < width { left_null } else { right_null };
         ensure(!padded || field.is_nullable(), || format!("column {} can be NULL in an outer join", field.name()))
     })
+}
+
+fn unnest(keep: &[usize], lists: &[usize], ordinality: bool, input: &Node, schema: &Schema) -> Check {
+    in_range(keep, input)?;
+    in_range(lists, input)?;
+    ensure(!lists.is_empty(), || "has no list".to_owned())?;
+    let mut expected: Vec<DataType> = keep.iter().map(|&column| input.schema.field(column).data_type().clone()).collect();
+    for &list in lists {
+        match input.schema.field(list).data_type() {
+            DataType::List(item) => expected.push(item.data_type().clone()),
+            other => return Err(format!("column #{list} has type {other}, which is no list")),
+        }
+    }
+    expected.extend(ordinality.then_some(DataType::Int64));
+    same_types(&expected, schema)
 }
 
 fn aggregate(group: &[usize], aggregates: &[AggregateCall], input: &Node, schema: &Schema) -> Check {

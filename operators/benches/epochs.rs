@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use deltic_circuit::{
     AggregateCall, AggregateFunction, BinaryOp, Circuit, CircuitBuilder, CircuitError, Expr, JoinKey, JoinKind, NodeId,
-    Properties, SortKey,
+    Properties, SetOperationKind, SortKey,
 };
 use deltic_zset::ZBatch;
 
@@ -36,6 +36,7 @@ fn batch(rows: impl Iterator<Item = (i64, i64)>) -> ZBatch {
 enum Subject {
     MapFilter,
     Distinct,
+    ExceptAll,
     Linear,
     Extremes,
     ExtremesAppendOnly,
@@ -45,9 +46,10 @@ enum Subject {
 }
 
 impl Subject {
-    const ALL: [(&str, Subject); 8] = [
+    const ALL: [(&str, Subject); 9] = [
         ("map_filter", Subject::MapFilter),
         ("distinct", Subject::Distinct),
+        ("except all", Subject::ExceptAll),
         ("aggregate/linear", Subject::Linear),
         ("aggregate/extremes", Subject::Extremes),
         ("aggregate/extremes, append-only", Subject::ExtremesAppendOnly),
@@ -72,6 +74,10 @@ impl Subject {
                 builder.map_filter(input, vec![even], vec![("k".to_owned(), key), ("s".to_owned(), sum)])?
             }
             Subject::Distinct => builder.distinct(input)?,
+            Subject::ExceptAll => {
+                let right = builder.source("r", schema(), Properties::default());
+                builder.set_operation(input, right, SetOperationKind::ExceptAll)?
+            }
             Subject::Linear => aggregate(&mut builder, input, [AggregateFunction::Sum, AggregateFunction::Count])?,
             Subject::Extremes | Subject::ExtremesAppendOnly => {
                 aggregate(&mut builder, input, [AggregateFunction::Min, AggregateFunction::Max])?
@@ -106,7 +112,7 @@ fn epochs(criterion: &mut Criterion) {
         for rows in EPOCH_ROWS {
             let mut run = Loop::new(&circuit);
             let every_key = batch((0..keys as i64).map(|key| (key, key)));
-            if let Subject::Join = subject {
+            if let Subject::Join | Subject::ExceptAll = subject {
                 run.feed(None, vec![("r", every_key.clone())]);
             }
             run.feed(None, vec![("l", every_key)]);

@@ -37,7 +37,11 @@ mod debug {
     pub(crate) fn checked(operator: Box<dyn EpochOperator>, node: &Node, inputs: Vec<SchemaRef>) -> Box<dyn EpochOperator> {
         let stateless = matches!(
             node.operator,
-            Operator::MapFilter { .. } | Operator::Union | Operator::Negate | Operator::TimeWindow { .. }
+            Operator::MapFilter { .. }
+                | Operator::Union
+                | Operator::Negate
+                | Operator::Unnest { .. }
+                | Operator::TimeWindow { .. }
         );
         let groups = matches!(
             node.operator,

@@ -31,6 +31,7 @@ mod time_window;
 mod timed_join;
 mod top_k;
 mod union;
+mod unnest;
 
 pub use aggregate::Aggregate;
 pub use arrange::{Index, Reader, SharedArrangement};
@@ -51,3 +52,4 @@ pub use time_window::TimeWindow;
 pub use timed_join::{AsOfJoin, IntervalJoin};
 pub use top_k::{AppendOnlyTopK, TopK};
 pub use union::Union;
+pub use unnest::Unnest;

@@ -43,6 +43,11 @@ pub(super) fn event_times(operator: &Operator, inputs: &[&Node], width: usize) -
                 slacks.and_then(|slacks| slacks.into_iter().max()).map(|slack| EventTime { slack, ..time })
             })
             .collect(),
+        Operator::Unnest { keep, .. } => keep
+            .iter()
+            .enumerate()
+            .filter_map(|(column, &from)| slack(&inputs[0].properties, from).map(|slack| EventTime { column, slack }))
+            .collect(),
         Operator::Join { keys, .. } => tied_keys(keys, inputs),
         Operator::Aggregate { group, .. } => group
             .iter()
@@ -110,6 +115,7 @@ pub(super) fn closings(operator: &Operator, inputs: &[&Node], width: usize) -> V
             own(0).into_iter().filter(|closing| inputs.iter().all(|node| node.properties.closings.contains(closing))).collect()
         }
         Operator::Aggregate { group, .. } => regrouped(own(0), group),
+        Operator::Unnest { keep, .. } => regrouped(own(0), keep),
         Operator::Join { .. } | Operator::AsOfJoin { .. } => joined(own(0), own(1), inputs),
         Operator::IntervalJoin { kind: IntervalJoinKind::Semi | IntervalJoinKind::Anti, .. } => own(0),
         Operator::IntervalJoin { .. } => joined(own(0), own(1), inputs),

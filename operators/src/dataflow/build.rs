@@ -11,7 +11,7 @@ use crate::exchange::owner_of_empty_key;
 use crate::join::Join;
 use crate::{
     Aggregate, AppendOnlyTopK, AsOfJoin, Constant, Distinct, EpochOperator, Horizon, IntervalJoin, MapFilter, Negate,
-    SetOperation, TemporalFilter, TemporalLookup, TimeWindow, TopK, Union, session,
+    SetOperation, TemporalFilter, TemporalLookup, TimeWindow, TopK, Union, Unnest, session,
 };
 
 /// Where an operator is built.
@@ -61,6 +61,9 @@ impl Site<'_> {
                 Box::new(Join::try_new(node, left, right)?.with_horizons(horizons))
             }
             Operator::Distinct => Box::new(Distinct::try_new(schema)?.with_horizon(self.horizon())),
+            Operator::Unnest { keep, lists, outer, ordinality } => {
+                Box::new(Unnest::new(keep.clone(), lists.clone(), *outer, *ordinality, schema))
+            }
             Operator::SetOperation { kind } => Box::new(SetOperation::try_new(*kind, schema)?.with_horizon(self.horizon())),
             Operator::Aggregate { group, aggregates } => {
                 let owns_global = self.worker == owner_of_empty_key(self.peers);
@@ -100,7 +103,11 @@ impl Site<'_> {
 /// Operators without state answer at once, the others when the epoch is complete; those that time matters to, in every epoch.
 pub(super) fn cadence(circuit: &Circuit, node: usize) -> Cadence {
     match &circuit.nodes[node].operator {
-        Operator::MapFilter { .. } | Operator::Union | Operator::Negate | Operator::TimeWindow { .. } => Cadence::AtOnce,
+        Operator::MapFilter { .. }
+        | Operator::Union
+        | Operator::Negate
+        | Operator::Unnest { .. }
+        | Operator::TimeWindow { .. } => Cadence::AtOnce,
         Operator::Emit { .. } | Operator::TemporalFilter { .. } => Cadence::EveryEpoch,
         _ if state_ends(circuit, node) => Cadence::EveryEpoch,
         _ => Cadence::AtFrontier,
@@ -152,7 +159,7 @@ pub(super) fn can_fail(operator: &Operator) -> bool {
         Operator::Source { .. } | Operator::Constant { .. } | Operator::Union | Operator::Negate | Operator::Index { .. } => {
             false
         }
-        Operator::SetOperation { .. } => false,
+        Operator::SetOperation { .. } | Operator::Unnest { .. } => false,
         Operator::Emit { .. } | Operator::TemporalFilter { .. } | Operator::AsOfJoin { .. } => false,
         Operator::TimeWindow { .. } | Operator::Session { .. } | Operator::IntervalJoin { .. } => true,
         Operator::TemporalLookup { .. } => true,

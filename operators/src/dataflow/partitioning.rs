@@ -66,6 +66,7 @@ pub(super) fn of_output(circuit: &Circuit, node: &Node, inputs: &[Partitioning])
             ),
             [] => Partitioning::default(),
         },
+        Operator::Unnest { keep, .. } => inputs[0].moved(|column| keep.iter().position(|&kept| kept == column)),
         Operator::Index { key } => Partitioning::by(key),
         Operator::Aggregate { group, .. } => {
             inputs[0].moved(|column| group.iter().position(|&group_column| group_column == column))

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use datafusion_common::ScalarValue;
-use deltic_circuit::Operator;
+use deltic_circuit::{Operator, Retention, TimeSource};
 use proptest::prelude::*;
 
 use super::*;
@@ -60,6 +60,21 @@ fn a_row_of_the_right_side_alone_waits_for_its_like() {
     assert!(step(&mut law, &[], &[row(None, 2)]).is_empty());
     assert_eq!(step(&mut law, &[row(None, 4)], &[row(None, -1)]), [("(NULL)".to_string(), 1)]);
     assert_eq!(step(&mut law, &[], &[row(None, -1)]), [("(NULL)".to_string(), -1)]);
+}
+
+#[test]
+fn rows_that_no_change_can_touch_are_forgotten() {
+    let source = TimeSource { relation: "s0".into(), lateness: Some(0) };
+    let retention = Retention::While { column: 0, slack: 0, sources: vec![source] };
+    let mut law = law(SetOperationKind::ExceptAll, &[DataType::Int64]);
+    law.operator = law.operator.with_horizon(Horizon::of(&retention));
+    let rows = |times: std::ops::Range<i64>, weight| times.map(|time| row(Some(time), weight)).collect::<Vec<_>>();
+    step(&mut law, &rows(0..10, 2), &rows(5..15, 1));
+    assert_eq!(law.operator.state_size().rows, 15);
+    law.info = EpochInfo { watermarks: [("s0".into(), 8)].into(), ..EpochInfo::default() };
+    // What the output has of them stays.
+    assert_eq!(step(&mut law, &rows(9..10, 1), &[]), [("(9)".to_string(), 1)]);
+    assert_eq!(law.operator.state_size().rows, 7);
 }
 
 fn values() -> impl Strategy<Value = Vec<ScalarValue>> + Clone {
