@@ -6,6 +6,8 @@ CREATE TABLE u (a BIGINT, x INT, y VARCHAR, z DOUBLE);
 CREATE TABLE p (id INT PRIMARY KEY, grp VARCHAR, v BIGINT NOT NULL);
 CREATE STREAM s (k INT, v BIGINT);
 CREATE TABLE n (k INT, l BIGINT[], m VARCHAR[], z STRUCT<f INT, g VARCHAR>);
+CREATE STREAM e (k INT, v BIGINT, at TIMESTAMP, WATERMARK FOR at AS at - INTERVAL '2' SECOND);
+CREATE TABLE f (k INT, l BIGINT[], at TIMESTAMP, WATERMARK FOR at AS at - INTERVAL '3' SECOND) WITH (allowed_lateness = '2 seconds');
 
 -- Set operations.
 CREATE MATERIALIZED VIEW less AS SELECT a FROM t EXCEPT SELECT a FROM u;
@@ -39,3 +41,54 @@ CREATE MATERIALIZED VIEW set_overflow AS SELECT b, sum(a * 1000000000000000000) 
 CREATE MATERIALIZED VIEW stream_sets AS SELECT k, count(*) AS n, sum(v) AS s FROM s GROUP BY ROLLUP (k);
 CREATE MATERIALIZED VIEW sets_of_sets AS SELECT n, count(*) AS m FROM (SELECT b, count(*) AS n FROM t GROUP BY CUBE (b)) AS g GROUP BY ROLLUP (n);
 CREATE MATERIALIZED VIEW group_all AS SELECT b, c, count(*) AS n FROM t GROUP BY ALL;
+
+-- Rows made of lists.
+CREATE MATERIALIZED VIEW elements AS SELECT k, e FROM n CROSS JOIN UNNEST(n.l) AS x(e);
+CREATE MATERIALIZED VIEW elements_kept AS SELECT k, e FROM n LEFT JOIN UNNEST(n.l) AS x(e) ON TRUE;
+CREATE MATERIALIZED VIEW elements_numbered AS SELECT k, e, place FROM n, UNNEST(n.l) WITH ORDINALITY AS x(e, place);
+CREATE MATERIALIZED VIEW elements_padded AS SELECT k, e, w, place FROM n, UNNEST(n.l, n.m) WITH ORDINALITY AS x(e, w, place);
+CREATE MATERIALIZED VIEW elements_selected AS SELECT k, unnest(l) AS e, unnest(m) AS w FROM n;
+CREATE MATERIALIZED VIEW elements_of_elements AS SELECT k, e, w FROM n, UNNEST(n.l) AS x(e), UNNEST(n.m) AS y(w) WHERE e > 0;
+CREATE MATERIALIZED VIEW element_counts AS SELECT e, count(*) AS n, count(DISTINCT k) AS rows FROM n, UNNEST(n.l) AS x(e) GROUP BY e;
+CREATE MATERIALIZED VIEW element_joins AS SELECT x.e, u.y FROM n CROSS JOIN UNNEST(n.l) AS x(e) JOIN u ON u.a = x.e;
+CREATE MATERIALIZED VIEW fields AS SELECT k, x.f, x.g FROM n CROSS JOIN UNNEST(n.z) AS x;
+CREATE MATERIALIZED VIEW whole_rows AS SELECT * FROM n LEFT JOIN UNNEST(n.m) WITH ORDINALITY AS x(w, place) ON TRUE;
+CREATE MATERIALIZED VIEW numbers AS SELECT id, i FROM p, generate_series(1, id) AS g(i);
+CREATE MATERIALIZED VIEW numbers_kept AS SELECT b, i FROM t LEFT JOIN range(0, t.b, 2) AS g(i) ON TRUE;
+CREATE MATERIALIZED VIEW number_errors AS SELECT a, count(*) AS n FROM t, generate_series(a, 3, b) AS g(i) GROUP BY a;
+CREATE MATERIALIZED VIEW stream_numbers AS SELECT k, i FROM s, generate_series(k, k + 2) AS g(i);
+
+-- Rows picked.
+CREATE MATERIALIZED VIEW first_of AS SELECT DISTINCT ON (b) b, a, c FROM t ORDER BY b, a DESC, c;
+CREATE MATERIALIZED VIEW first_hidden AS SELECT DISTINCT ON (b, c) b, a FROM t ORDER BY b, c, d DESC;
+CREATE MATERIALIZED VIEW first_any AS SELECT DISTINCT ON (c) c, a, b FROM t;
+CREATE MATERIALIZED VIEW first_filtered AS SELECT b, a FROM (SELECT DISTINCT ON (b) b, a FROM t ORDER BY b, a) AS f WHERE a > 0;
+CREATE MATERIALIZED VIEW first_group AS SELECT DISTINCT ON (n) b, count(*) AS n FROM t GROUP BY b ORDER BY n, b;
+CREATE MATERIALIZED VIEW first_in_stream AS SELECT DISTINCT ON (k) k, v FROM s ORDER BY k, v DESC;
+CREATE MATERIALIZED VIEW first_three AS SELECT DISTINCT ON (b) b, a FROM t ORDER BY b, a LIMIT 3;
+CREATE MATERIALIZED VIEW with_ties AS SELECT b, a FROM t ORDER BY b FETCH FIRST 3 ROWS WITH TIES;
+CREATE MATERIALIZED VIEW with_ties_skipped AS SELECT c, d FROM t ORDER BY c DESC OFFSET 1 FETCH FIRST 2 ROWS WITH TIES;
+CREATE MATERIALIZED VIEW fetched AS SELECT a, c FROM t ORDER BY a DESC, c FETCH FIRST 2 ROWS ONLY;
+
+-- Merged columns, pivots, wildcards, aliases.
+CREATE MATERIALIZED VIEW using_inner AS SELECT * FROM t JOIN u USING (a);
+CREATE MATERIALIZED VIEW using_left AS SELECT a, c, y, u.a AS ua FROM t LEFT JOIN u USING (a);
+CREATE MATERIALIZED VIEW using_right AS SELECT a, c, y FROM t RIGHT JOIN u USING (a);
+CREATE MATERIALIZED VIEW using_full AS SELECT a, t.a AS ta, u.a AS ua, c, y FROM t FULL JOIN u USING (a);
+CREATE MATERIALIZED VIEW natural_full AS SELECT * FROM (SELECT a, b AS x, c FROM t) AS l NATURAL FULL JOIN u;
+CREATE MATERIALIZED VIEW pivoted AS SELECT * FROM (SELECT b, c, a FROM t) AS s PIVOT (sum(a) AS s, count(*) AS n FOR c IN ('k1' AS one, 'k2' AS two, NULL AS none));
+CREATE MATERIALIZED VIEW unpivoted AS SELECT id, name, value FROM (SELECT id, v, v * 2 AS w FROM p) AS s UNPIVOT (value FOR name IN (v, w AS double));
+CREATE MATERIALIZED VIEW unpivoted_nulls AS SELECT ts, name, value FROM (SELECT a, b, ts FROM t) AS s UNPIVOT INCLUDE NULLS (value FOR name IN (a, b));
+CREATE MATERIALIZED VIEW left_out AS SELECT * EXCLUDE (ts, d) REPLACE (b * 2 AS b) FROM t;
+CREATE MATERIALIZED VIEW aliased AS SELECT a + 1 AS n, n * 2 AS m, m - n AS k FROM t WHERE n > 0;
+CREATE MATERIALIZED VIEW null_safe_keys AS SELECT t.a AS ta, u.y FROM t JOIN u ON t.a <=> u.a AND t.c IS NOT DISTINCT FROM u.y;
+
+-- With watermarks: state ends, windows close.
+CREATE MATERIALIZED VIEW timed_less AS SELECT k, at FROM e EXCEPT ALL SELECT k, at FROM f;
+CREATE MATERIALIZED VIEW timed_common AS SELECT at FROM e INTERSECT SELECT at FROM f;
+CREATE MATERIALIZED VIEW timed_common_all AS SELECT k, at FROM f INTERSECT ALL SELECT k, at FROM e;
+CREATE MATERIALIZED VIEW windowed_sets AS SELECT window_start, window_end, k, count(*) AS n FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '2' SECOND)) GROUP BY window_start, window_end, ROLLUP (k);
+CREATE MATERIALIZED VIEW closed_sets AS SELECT window_start, window_end, k, count(*) AS n FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(at), INTERVAL '2' SECOND)) GROUP BY window_start, window_end, CUBE (k) EMIT ON WINDOW CLOSE;
+CREATE MATERIALIZED VIEW timed_elements AS SELECT at, i, count(*) AS n FROM f, UNNEST(l) AS x(i) GROUP BY at, i;
+CREATE MATERIALIZED VIEW closed_elements AS SELECT window_start, window_end, i, count(*) AS n FROM TABLE(TUMBLE(TABLE f, DESCRIPTOR(at), INTERVAL '2' SECOND)) AS w, UNNEST(w.l) AS x(i) GROUP BY window_start, window_end, i EMIT ON WINDOW CLOSE;
+CREATE MATERIALIZED VIEW timed_first AS SELECT DISTINCT ON (at) at, k, v FROM e ORDER BY at, v DESC;

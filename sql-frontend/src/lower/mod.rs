@@ -13,6 +13,7 @@ mod expr;
 mod function;
 mod grouping;
 mod join;
+mod list_rows;
 mod lookup;
 mod narrow;
 mod order;
@@ -31,7 +32,7 @@ use deltic_circuit::{CircuitBuilder, CircuitError, NodeId, SortKey};
 
 use crate::SqlError;
 use crate::error::Code;
-use crate::plan::{AsOfNode, LookupNode, SetOperationNode, WindowNode};
+use crate::plan::{AsOfNode, DistinctOnNode, LookupNode, SetOperationNode, UnnestNode, WindowNode};
 use piped::Piped;
 
 /// A plan as nodes of a circuit that is not finished.
@@ -60,9 +61,9 @@ impl Lowered {
     }
 }
 
-/// Lowers an optimised plan.
-pub(crate) fn lower(plan: LogicalPlan) -> Lower<Lowered> {
-    let mut lowering = Lowering { builder: CircuitBuilder::new() };
+/// Lowers an optimised plan, of a materialized view or of a query that runs once.
+pub(crate) fn lower(plan: LogicalPlan, is_view: bool) -> Lower<Lowered> {
+    let mut lowering = Lowering { builder: CircuitBuilder::new(), is_view };
     let (output, order, hidden) = lowering.presented(&plan)?;
     Ok(Lowered { builder: lowering.builder, output, order, hidden, plan })
 }
@@ -72,6 +73,8 @@ type Lower<T> = Result<T, SqlError>;
 
 struct Lowering {
     builder: CircuitBuilder,
+    /// Whether the plan is that of a materialized view.
+    is_view: bool,
 }
 
 impl Lowering {
@@ -101,6 +104,9 @@ impl Lowering {
             LogicalPlan::Extension(_) if WindowNode::of(plan).is_some() => self.window(plan),
             LogicalPlan::Extension(_) if SetOperationNode::of(plan).is_some() => self.set_operation(plan),
             LogicalPlan::Extension(_) if LookupNode::of(plan).is_some() => self.temporal_lookup(plan),
+            LogicalPlan::Extension(_) if UnnestNode::of(plan).is_some() => self.unnest_node(plan),
+            LogicalPlan::Extension(_) if DistinctOnNode::of(plan).is_some() => self.distinct_on(plan),
+            LogicalPlan::Unnest(unnest) => self.unnest(unnest),
             LogicalPlan::Extension(_) if AsOfNode::of(plan).is_some() => self.as_of_join(plan),
             // A multiset has no order; that of the outermost query is kept beside the circuit.
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.piped(&sort.input),

@@ -157,7 +157,10 @@ impl Lowering {
     pub(super) fn projection(&mut self, projection: &Projection) -> Lower<Piped> {
         let input = match self.first_rows(projection)? {
             Some(input) => input,
-            None => self.piped(&projection.input)?,
+            None => match self.unnested_for(projection)? {
+                Some(input) => input,
+                None => self.piped(&projection.input)?,
+            },
         };
         self.project(input, projection)
     }
@@ -178,7 +181,7 @@ impl Lowering {
         self.filter_over(input, &filter.predicate, filter.input.schema())
     }
 
-    fn filter_over(&mut self, input: Piped, predicate: &PlanExpr, schema: &DFSchema) -> Lower<Piped> {
+    pub(super) fn filter_over(&mut self, input: Piped, predicate: &PlanExpr, schema: &DFSchema) -> Lower<Piped> {
         let predicate = lower_expression(predicate, schema)?;
         self.filter_conjuncts(input, vec![predicate])
     }

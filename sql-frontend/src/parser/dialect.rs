@@ -72,10 +72,15 @@ impl Dialect for DelticDialect {
         supports_data_type_signed_suffix,
         supports_interval_options,
         supports_limit_by,
+        supports_limit_comma,
         supports_comma_separated_trim,
     );
 
     fn supports_table_versioning(&self) -> bool {
+        true
+    }
+
+    fn supports_order_by_all(&self) -> bool {
         true
     }
 

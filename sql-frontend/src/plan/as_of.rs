@@ -1,11 +1,9 @@
 //! ASOF JOIN.
 //!
-//! DataFusion parses no such join, and has no hook for joins but one for what stands in FROM: so before binding, `a ASOF JOIN b ..` is put into
-//! parentheses of its own, and planned here when the binder comes to it.
+//! DataFusion plans no such join: it is put into parentheses of its own ([`super::nesting`]), and planned here when the binder comes to it.
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion_common::{Column, DFSchema, DFSchemaRef, Result};
@@ -19,7 +17,6 @@ use deltic_circuit::time::is_event_time;
 use deltic_zset::types::canonical_type;
 use sqlparser::ast;
 
-use super::lookup::system_time;
 use super::window::external;
 use crate::SqlError;
 use crate::error::{Code, Position};
@@ -27,63 +24,6 @@ use crate::parser::fold;
 
 /// What the parser marks the condition of `ASOF LEFT JOIN` with.
 pub(crate) const LEFT_AS_OF: &str = "__left";
-
-/// Puts as-of joins, and joins with `FOR SYSTEM_TIME AS OF`, into parentheses of their own.
-pub(super) fn nest_joins(query: &mut ast::Query) {
-    struct Nesting;
-
-    impl ast::VisitorMut for Nesting {
-        type Break = std::convert::Infallible;
-
-        fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<Self::Break> {
-            for from in &mut select.from {
-                nest(from);
-                if matches!(from.joins.as_slice(), [only] if stands_alone(only)) {
-                    let joins = std::mem::take(&mut from.joins);
-                    from.relation = nested(from.relation.clone(), joins);
-                }
-            }
-            ControlFlow::Continue(())
-        }
-
-        fn pre_visit_table_factor(&mut self, factor: &mut ast::TableFactor) -> ControlFlow<Self::Break> {
-            if let ast::TableFactor::NestedJoin { table_with_joins, .. } = factor {
-                nest(table_with_joins);
-            }
-            ControlFlow::Continue(())
-        }
-    }
-
-    let ControlFlow::Continue(()) = ast::VisitMut::visit(query, &mut Nesting);
-}
-
-fn stands_alone(join: &ast::Join) -> bool {
-    matches!(join.join_operator, ast::JoinOperator::AsOf { .. }) || system_time(&join.relation).is_some()
-}
-
-fn nested(relation: ast::TableFactor, joins: Vec<ast::Join>) -> ast::TableFactor {
-    let table_with_joins = Box::new(ast::TableWithJoins { relation, joins });
-    ast::TableFactor::NestedJoin { table_with_joins, alias: None }
-}
-
-/// Nests all such joins of `from` but one that is its only join.
-fn nest(from: &mut ast::TableWithJoins) {
-    if from.joins.len() < 2 || !from.joins.iter().any(stands_alone) {
-        return;
-    }
-    let mut relation = from.relation.clone();
-    let mut pending: Vec<ast::Join> = Vec::new();
-    for join in std::mem::take(&mut from.joins) {
-        if stands_alone(&join) {
-            let left = if pending.is_empty() { relation } else { nested(relation, std::mem::take(&mut pending)) };
-            relation = nested(left, vec![join]);
-        } else {
-            pending.push(join);
-        }
-    }
-    from.relation = relation;
-    from.joins = pending;
-}
 
 /// The condition of an as-of join without the mark of a left one, and whether it is one.
 pub(super) fn match_condition(condition: &ast::Expr) -> (&ast::Expr, bool) {

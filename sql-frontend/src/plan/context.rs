@@ -12,9 +12,13 @@ use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, Tabl
 
 use super::as_of::AsOfJoins;
 use super::functions::FUNCTIONS;
+use super::list_rows::Unnests;
 use super::lookup::Lookups;
+use super::pivot::Pivots;
 use super::set_operation::SetOperations;
 use super::types::DelticTypes;
+use super::using::MergingJoins;
+use super::wildcard::REPLACED;
 use super::window::WindowRelations;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::Position;
@@ -65,8 +69,17 @@ pub(crate) static OPTIONS: LazyLock<Arc<ConfigOptions>> = LazyLock::new(|| {
     Arc::new(options)
 });
 
-static RELATION_PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> =
-    LazyLock::new(|| vec![Arc::new(WindowRelations), Arc::new(AsOfJoins), Arc::new(Lookups), Arc::new(SetOperations)]);
+static RELATION_PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> = LazyLock::new(|| {
+    vec![
+        Arc::new(WindowRelations),
+        Arc::new(AsOfJoins),
+        Arc::new(Lookups),
+        Arc::new(MergingJoins),
+        Arc::new(SetOperations),
+        Arc::new(Unnests),
+        Arc::new(Pivots),
+    ]
+});
 
 /// A catalog as DataFusion sees it. Remembers which relations were asked for.
 pub(crate) struct Context<'a> {
@@ -114,6 +127,9 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if name == REPLACED.name() {
+            return Some(REPLACED.clone());
+        }
         FUNCTIONS.scalar(name).cloned()
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Before binding, all that such a GROUP BY says is spelled out as one list of sets: `GROUP BY a, ROLLUP (b, c)` is
 //! `GROUP BY GROUPING SETS ((a, b, c), (a, b), (a))`. The binder knows that form only in part: not with lists inside, not nested, and not with the
-//! positions of columns.
+//! positions of columns. Nor does it know those in DISTINCT ON.
 
 use std::ops::ControlFlow;
 
@@ -45,6 +45,9 @@ pub(super) fn spell_out_sets(query: &mut Query) -> Result<(), SqlError> {
 }
 
 fn spell_out(select: &mut Select) -> Result<(), SqlError> {
+    if let Some(Distinct::On(keys)) = &mut select.distinct {
+        keys.iter_mut().try_for_each(|key| by_position(key, &select.projection, "DISTINCT ON"))?;
+    }
     let GroupByExpr::Expressions(elements, modifiers) = &mut select.group_by else { return Ok(()) };
     if modifiers.is_empty() && !elements.iter().any(has_sets) {
         return Ok(());
@@ -56,7 +59,7 @@ fn spell_out(select: &mut Select) -> Result<(), SqlError> {
         Some(GroupByWithModifier::Cube) => cube(&single)?,
         _ => elements.iter().try_fold(vec![vec![]], |sets, element| product(&sets, &sets_of(element)?))?,
     };
-    sets.iter_mut().flatten().try_for_each(|key| by_position(key, &select.projection))?;
+    sets.iter_mut().flatten().try_for_each(|key| by_position(key, &select.projection, "GROUP BY"))?;
     let keys = match sets.as_slice() {
         [only] if !only.is_empty() => only.clone(),
         _ => vec![Expr::GroupingSets(sets)],
@@ -135,11 +138,11 @@ fn checked(sets: usize) -> Result<(), SqlError> {
 }
 
 /// Replaces the position of a column in the SELECT list by its expression.
-fn by_position(key: &mut Expr, items: &[SelectItem]) -> Result<(), SqlError> {
+fn by_position(key: &mut Expr, items: &[SelectItem], clause: &str) -> Result<(), SqlError> {
     let Expr::Value(ValueWithSpan { value: Value::Number(text, _), .. }) = &*key else { return Ok(()) };
     let item = text.parse::<usize>().ok().and_then(|position| {
         let before = items.get(..position)?;
-        // A wildcard is nobody knows how many columns.
+        // Nobody knows here how many columns a wildcard is.
         let named = before.iter().all(|item| !matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
         before.last().filter(|_| named)
     });
@@ -148,6 +151,6 @@ fn by_position(key: &mut Expr, items: &[SelectItem]) -> Result<(), SqlError> {
             *key = expr.clone();
             Ok(())
         }
-        _ => Err(SqlError::nowhere(Code::Query, format!("GROUP BY position {text} is not one of the SELECT list"))),
+        _ => Err(SqlError::nowhere(Code::Query, format!("{clause} position {text} is not one of the SELECT list"))),
     }
 }

@@ -1,7 +1,7 @@
 //! `JOIN t FOR SYSTEM_TIME AS OF ..`: each left row beside the row of a table as it is when the left row comes.
 //!
 //! DataFusion drops the clause without a word. So, as an as-of join, such a join is put into parentheses of its own before binding
-//! ([`nest_joins`](super::as_of::nest_joins)), and planned here when the binder comes to it.
+//! ([`nest_joins`](super::nesting::nest_joins)), and planned here when the binder comes to it.
 
 use std::cmp::Ordering;
 use std::fmt;

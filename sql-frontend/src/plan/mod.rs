@@ -10,19 +10,27 @@ mod constant;
 mod constant_conditions;
 mod context;
 mod diagnose;
+mod distinct_on;
 mod duration;
 mod event_time;
 mod floats;
 mod functions;
 mod grouping;
 mod length;
+mod limit;
+mod list_rows;
 mod lookup;
 mod modify;
 mod naming;
+mod nesting;
 mod optimise;
+mod pivot;
+mod second_try;
 mod set_operation;
 mod types;
+mod using;
 mod validate;
+mod wildcard;
 mod window;
 
 pub(crate) use as_of::{AsOfNode, LEFT_AS_OF};
@@ -30,9 +38,12 @@ pub use clock::Now;
 pub(crate) use clock::{NOW_NAME, now_type};
 pub(crate) use constant::{constant, constant_value, plan_column_type};
 pub(crate) use context::RelationSource;
+pub(crate) use distinct_on::DistinctOnNode;
 pub(crate) use duration::{constant_length, interval_micros};
 pub(crate) use event_time::event_time;
 pub use event_time::{ClockStep, plan_advance_clock, plan_advance_watermark};
+pub(crate) use limit::TIES;
+pub(crate) use list_rows::UnnestNode;
 pub(crate) use lookup::LookupNode;
 pub use modify::{plan_delete, plan_insert, plan_update};
 pub(crate) use naming::call;
@@ -110,29 +121,60 @@ impl Bound {
     /// Optimises and lowers the plan.
     fn lower(&self, query: &Query, clock: Clock<'_>) -> Result<Lowered, SqlError> {
         check_volatility(&self.plan, query.position, true)?;
+        let is_view = matches!(clock, Clock::Moving);
         let plan = clock::at(self.plan.clone(), clock).and_then(optimise::optimise);
         let plan = plan.map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))?;
-        lower(plan).map_err(|error| diagnose::at_clock(error, query))
+        lower(plan, is_view).map_err(|error| diagnose::at_clock(error, query))
     }
 }
 
 /// Resolves the names of `query`. `values` are the types of its VALUES, if it is one that an INSERT adds.
 fn bind(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>) -> Result<Bound, SqlError> {
-    let mut ast = query.ast.clone();
-    window::window_keys(&mut ast).map_err(|error| error.or_at(query.position))?;
-    grouping::spell_out_sets(&mut ast).map_err(|error| error.or_at(query.position))?;
-    as_of::nest_joins(&mut ast);
+    let mut text = query.ast.clone();
+    let mut before = None;
+    loop {
+        let error = match bind_text(catalog, query.position, &text, values.clone())? {
+            Ok(bound) => return Ok(bound),
+            Err(error) => error,
+        };
+        let told = diagnose::diagnose(&error, &query.ast, query.position);
+        match second_try::repair(&mut text, &error) {
+            second_try::Repair::Done => before = Some(told),
+            second_try::Repair::None => return Err(told),
+            second_try::Repair::Failed => return Err(before.unwrap_or(told)),
+        }
+    }
+}
+
+/// Binds `text`. The inner error is DataFusion's.
+fn bind_text(
+    catalog: &Catalog,
+    position: Position,
+    text: &ast::Query,
+    values: Option<DFSchemaRef>,
+) -> Result<Result<Bound, DataFusionError>, SqlError> {
+    let mut ast = Box::new(text.clone());
+    window::window_keys(&mut ast).map_err(|error| error.or_at(position))?;
+    limit::spell_limits(&mut ast);
+    grouping::spell_out_sets(&mut ast).map_err(|error| error.or_at(position))?;
+    list_rows::nest_calls(&mut ast);
+    nesting::nest_joins(&mut ast);
     set_operation::mark(&mut ast);
+    let replacements = wildcard::mark_replacements(&mut ast);
     let visible = naming::name_columns(&mut ast);
     let context = Context::new(catalog);
     let mut planner_context = PlannerContext::new();
     planner_context.set_table_schema(values);
     let plan = planner(&context)
         .sql_statement_to_plan_with_context(ast::Statement::Query(ast), &mut planner_context)
+        .and_then(|plan| replacements.unmark(plan))
         .and_then(window::group_by_windows)
-        .map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))?;
-    let names = plan.schema().fields().iter().map(|field| visible.get(field.name()).unwrap_or(field.name()).clone());
-    Ok(Bound { names: names.collect(), relations: context.into_named(), plan })
+        .and_then(distinct_on::own_nodes);
+    Ok(plan.map(|plan| {
+        let shown = |name: &String| using::shown_name(visible.get(name).unwrap_or(name)).to_string();
+        let names = plan.schema().fields().iter().map(|field| shown(field.name())).collect();
+        Bound { names, relations: context.into_named(), plan }
+    }))
 }
 
 /// DataFusion's binder with our options.

@@ -4,7 +4,8 @@
 //! - queries it refuses or fails at: one bad row fails a whole batch query, while a view goes on without the row;
 //! - queries whose result depends on the order of ties (`LIMIT`, `row_number` ..): Deltic breaks ties by the rest of the
 //!   row, DataFusion by arrival; a query that breaks its ties itself is to be compared with [`query`] and [`difference`];
-//! - constructs that DataFusion 55 gets wrong: `EXCEPT ALL`, `INTERSECT ALL`, `IN (SELECT ..)` as a value of two truth values;
+//! - constructs that DataFusion 55 gets wrong: `EXCEPT ALL`, `INTERSECT ALL`, `IN (SELECT ..)` as a value of two truth values, the merged columns of
+//!   `USING` and `NATURAL` in outer joins;
 //! - CASE over a join that pads with NULLs: `t RIGHT JOIN u ON .. WHERE CASE WHEN u.s IN (u.s, u.s) THEN t.x = u.x ELSE NULL END` keeps
 //!   rows for which that is NULL (found by the query generator);
 //! - results with intervals: they are equal by their fields there, by their duration here;
@@ -23,7 +24,7 @@ use deltic_zset::ZBatch;
 use super::{difference, query};
 
 /// Words that make a result depend on how ties are broken, or whose meaning differs; in lower case.
-const NO_OPINION: [&str; 14] = [
+const NO_OPINION: [&str; 16] = [
     " limit ",
     " offset ",
     " fetch ",
@@ -38,6 +39,8 @@ const NO_OPINION: [&str; 14] = [
     "intersect all",
     " in (select",
     "tablesample",
+    " using",
+    " natural ",
 ];
 
 /// Sums of numbers up to this size are exact enough in a naive sum, and do not wrap.

@@ -6,6 +6,7 @@ use sqlparser::ast::*;
 use super::super::clock::CLOCK_FUNCTIONS;
 use super::super::functions::{AGGREGATES, FUNCTIONS};
 use super::super::grouping::GROUPING;
+use super::super::list_rows::UNNEST;
 use super::super::naming;
 use super::super::window::{WindowKind, is_session_bound, max_sessions};
 use super::{Valid, Validator};
@@ -44,6 +45,9 @@ impl Validator {
         if AGGREGATES.contains(&name.as_str()) && arguments != 1 {
             let error = SqlError::new(Code::Query, here.position, format!("{name} has one argument, not {arguments}"));
             return Err(if name == "count" { error.with_hint("count(*) counts rows") } else { error });
+        }
+        if name == UNNEST && (distinct || arguments != 1 || function.filter.is_some() || function.over.is_some()) {
+            return here.refuse("UNNEST of several lists or with modifiers outside of FROM");
         }
         if name == GROUPING && (distinct || arguments == 0 || function.filter.is_some() || function.over.is_some()) {
             return here.refuse("GROUPING without keys or with modifiers");
@@ -98,7 +102,7 @@ impl Validator {
 
     /// Whether the function exists and may be used.
     fn resolve(self, name: &str) -> Valid {
-        if matches!(name, naming::MOD | GROUPING) || AGGREGATES.contains(&name) || CLOCK_FUNCTIONS.contains(&name) {
+        if matches!(name, naming::MOD | GROUPING | UNNEST) || AGGREGATES.contains(&name) || CLOCK_FUNCTIONS.contains(&name) {
             return Ok(());
         }
         if WindowKind::of(name).is_some() {

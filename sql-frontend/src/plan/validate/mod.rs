@@ -12,6 +12,8 @@ use sqlparser::ast::*;
 use super::as_of::match_condition;
 use super::clock::CLOCK_FUNCTIONS;
 use super::grouping::{has_sets, nested_sets};
+use super::limit;
+use super::list_rows::Call;
 use super::lookup::{system_time, without_version};
 use super::types;
 use super::window::{WindowKind, check_call};
@@ -84,11 +86,12 @@ impl Validator {
         }
         here.set_expr(&query.body)?;
         if let Some(order) = &query.order_by {
+            let unknown = !matches!(query.body.as_ref(), SetExpr::Select(_)) && limit::width(&query.body).is_none();
+            here.absent(&[(unknown && matches!(order.kind, OrderByKind::All(_)), "ORDER BY ALL of a set operation over *")])?;
             here.order_by(order)?;
         }
         if let Some(fetch) = &query.fetch {
-            here.absent(&[(fetch.with_ties, "FETCH .. WITH TIES"), (fetch.percent, "FETCH .. PERCENT")])?;
-            return here.refuse("FETCH FIRST").map_err(|error| error.with_hint("use LIMIT"));
+            here.fetch(fetch, query)?;
         }
         match &query.limit_clause {
             None => Ok(()),
@@ -97,14 +100,30 @@ impl Validator {
                 here.row_count(limit.as_ref(), "LIMIT")?;
                 here.row_count(offset.as_ref().map(|offset| &offset.value), "OFFSET")
             }
-            Some(LimitClause::OffsetCommaLimit { .. }) => here.refuse("LIMIT offset, limit"),
+            Some(LimitClause::OffsetCommaLimit { offset, limit }) => {
+                here.row_count(Some(offset), "OFFSET")?;
+                here.row_count(Some(limit), "LIMIT")
+            }
         }
+    }
+
+    fn fetch(self, fetch: &Fetch, query: &Query) -> Valid {
+        let limited = match &query.limit_clause {
+            Some(LimitClause::LimitOffset { limit, .. }) => limit.is_some(),
+            other => other.is_some(),
+        };
+        self.absent(&[(fetch.percent, "FETCH .. PERCENT"), (limited, "LIMIT beside FETCH")])?;
+        if fetch.with_ties && query.order_by.is_none() {
+            let error = SqlError::new(Code::Query, self.position, "WITH TIES needs an ORDER BY");
+            return Err(error.with_hint("without an order all rows are equal in it"));
+        }
+        self.row_count(fetch.quantity.as_ref(), "FETCH")
     }
 
     fn row_count(self, expr: Option<&Expr>, clause: &str) -> Valid {
         match expr {
             None => Ok(()),
-            Some(Expr::Value(ValueWithSpan { value: Value::Number(text, _), .. })) if text.parse::<u64>().is_ok() => Ok(()),
+            Some(expr) if limit::count(expr).is_some() => Ok(()),
             Some(Expr::Value(ValueWithSpan { value: Value::Null, .. })) => Ok(()),
             Some(other) => {
                 let message = format!("{clause} must be a non-negative whole number, not {other}");
@@ -116,7 +135,7 @@ impl Validator {
     fn order_by(self, order: &OrderBy) -> Valid {
         self.absent(&[(order.interpolate.is_some(), "INTERPOLATE")])?;
         match &order.kind {
-            OrderByKind::All(_) => self.refuse("ORDER BY ALL"),
+            OrderByKind::All(_) => Ok(()),
             OrderByKind::Expressions(expressions) => self.order_by_list(expressions),
         }
     }
@@ -143,6 +162,7 @@ impl Validator {
                 self.absent(&[(values.explicit_row, "VALUES ROW"), (values.value_keyword, "VALUE for VALUES")])?;
                 values.rows.iter().flat_map(|row| &row.content).try_for_each(|expr| self.expr(expr))
             }
+            // The parser swallows what follows it.
             SetExpr::Table(_) => self.refuse("TABLE t as a query").map_err(|error| error.with_hint("use SELECT * FROM t")),
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
                 self.refuse("a data-changing statement in a query")
@@ -153,7 +173,6 @@ impl Validator {
     fn select(self, select: &Select) -> Valid {
         self.absent(&[
             (!select.optimizer_hints.is_empty(), "optimizer hints"),
-            (matches!(select.distinct, Some(Distinct::On(_))), "DISTINCT ON"),
             (select.select_modifiers.is_some(), "modifiers of SELECT"),
             (select.top.is_some(), "TOP"),
             (select.exclude.is_some(), "EXCLUDE"),
@@ -168,6 +187,9 @@ impl Validator {
             (select.value_table_mode.is_some(), "SELECT AS VALUE / STRUCT"),
             (!matches!(select.flavor, SelectFlavor::Standard), "FROM before SELECT"),
         ])?;
+        if let Some(Distinct::On(keys)) = &select.distinct {
+            self.all(keys)?;
+        }
         for item in &select.projection {
             match item {
                 SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => self.expr(expr)?,
@@ -197,12 +219,10 @@ impl Validator {
     fn wildcard(self, options: &WildcardAdditionalOptions) -> Valid {
         self.absent(&[
             (options.opt_ilike.is_some(), "* ILIKE"),
-            (options.opt_exclude.is_some(), "* EXCLUDE"),
-            (options.opt_except.is_some(), "* EXCEPT"),
-            (options.opt_replace.is_some(), "* REPLACE"),
             (options.opt_rename.is_some(), "* RENAME"),
             (options.opt_alias.is_some(), "an alias for *"),
-        ])
+        ])?;
+        options.opt_replace.iter().flat_map(|replace| &replace.items).try_for_each(|item| self.expr(&item.expr))
     }
 
     fn group_by(self, elements: &[Expr], modifiers: &[GroupByWithModifier]) -> Valid {
@@ -261,18 +281,16 @@ impl Validator {
                 | JoinOperator::Right(constraint)
                 | JoinOperator::RightOuter(constraint)
                 | JoinOperator::FullOuter(constraint)
+                | JoinOperator::Semi(constraint)
                 | JoinOperator::LeftSemi(constraint)
+                | JoinOperator::RightSemi(constraint)
+                | JoinOperator::Anti(constraint)
                 | JoinOperator::LeftAnti(constraint)
+                | JoinOperator::RightAnti(constraint)
                 | JoinOperator::CrossJoin(constraint) => {
                     if let JoinConstraint::On(expr) = constraint {
                         self.expr(expr)?;
                     }
-                }
-                JoinOperator::Semi(_) | JoinOperator::RightSemi(_) => {
-                    return here.refuse("SEMI JOIN").map_err(|error| error.with_hint("use LEFT SEMI JOIN"));
-                }
-                JoinOperator::Anti(_) | JoinOperator::RightAnti(_) => {
-                    return here.refuse("ANTI JOIN").map_err(|error| error.with_hint("use LEFT ANTI JOIN"));
                 }
                 JoinOperator::CrossApply | JoinOperator::OuterApply => return here.refuse("APPLY"),
                 JoinOperator::AsOf { match_condition: condition, constraint } => {
@@ -321,6 +339,12 @@ impl Validator {
             here.all(call.partition.iter().chain([&call.time]).chain(&call.lengths).chain(&call.offset))?;
             return here.alias(alias.as_ref());
         }
+        if let Some(call) = Call::of(factor) {
+            let with_offset = matches!(factor, TableFactor::UNNEST { with_offset: true, .. });
+            here.absent(&[(with_offset, "UNNEST .. WITH OFFSET")])?;
+            here.all(call.arguments.iter().copied())?;
+            return here.alias(call.alias);
+        }
         match factor {
             TableFactor::Table {
                 name,
@@ -355,7 +379,7 @@ impl Validator {
                 self.query(subquery)
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
-                here.absent(&[(alias.is_some(), "an alias for a join in parentheses")])?;
+                here.alias(alias.as_ref())?;
                 self.table_with_joins(table_with_joins)
             }
             TableFactor::Function { lateral: true, .. } => here.refuse("LATERAL"),
@@ -365,12 +389,35 @@ impl Validator {
             }
             TableFactor::TableFunction { .. } => here.refuse("TABLE(..)"),
             TableFactor::UNNEST { .. } => here.refuse("UNNEST"),
-            TableFactor::Pivot { .. } => here.refuse("PIVOT"),
-            TableFactor::Unpivot { .. } => here.refuse("UNPIVOT"),
+            TableFactor::Pivot { table, aggregate_functions, value_column, value_source, default_on_null, alias } => {
+                here.absent(&[(default_on_null.is_some(), "PIVOT .. DEFAULT ON NULL")])?;
+                here.alias(alias.as_ref())?;
+                here.table_factor(table)?;
+                here.all(aggregate_functions.iter().map(|aggregate| &aggregate.expr).chain(value_column))?;
+                let PivotValueSource::List(values) = value_source else {
+                    let hint = "the columns of a view are known when it is created: list the values";
+                    return here.refuse("PIVOT over values that are not listed").map_err(|error| error.with_hint(hint));
+                };
+                values.iter().try_for_each(|value| here.parts(&value.expr))
+            }
+            TableFactor::Unpivot { table, value, columns, alias, .. } => {
+                here.alias(alias.as_ref())?;
+                here.table_factor(table)?;
+                here.parts(value)?;
+                columns.iter().try_for_each(|column| here.parts(&column.expr))
+            }
             TableFactor::MatchRecognize { .. } => here.refuse("MATCH_RECOGNIZE"),
             TableFactor::JsonTable { .. } | TableFactor::OpenJsonTable { .. } => here.refuse("JSON_TABLE"),
             TableFactor::XmlTable { .. } => here.refuse("XMLTABLE"),
             TableFactor::SemanticView { .. } => here.refuse("SEMANTIC_VIEW"),
+        }
+    }
+
+    /// An expression, or a list of some in parentheses.
+    fn parts(self, expr: &Expr) -> Valid {
+        match expr {
+            Expr::Tuple(parts) => self.all(parts),
+            other => self.expr(other),
         }
     }
 

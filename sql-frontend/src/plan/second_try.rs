@@ -1,0 +1,157 @@
+//! Names that the binder does not know, but the text does.
+//!
+//! Two kinds of names can be told only when it is known which columns there are: the alias of an earlier item of a SELECT list
+//! (`SELECT a + 1 AS b, b * 2 AS c`), which a real column of that name hides, and a column that USING has merged. So they are looked for
+//! when the binder has failed at an unknown column: the text is rewritten without the name, and bound again.
+
+use std::ops::ControlFlow;
+
+use datafusion_common::{Column, DataFusionError, SchemaError};
+use sqlparser::ast::*;
+use sqlparser::tokenizer::Location;
+
+use super::using::{KEPT, keep_hidden};
+use crate::parser::fold;
+
+/// What can be done about an error of the binder.
+pub(super) enum Repair {
+    /// The query is another now, to be bound again.
+    Done,
+    /// Nothing.
+    None,
+    /// An earlier repair was none: the error before is the one to tell.
+    Failed,
+}
+
+/// Rewrites the part of `query` that `error` is about.
+pub(super) fn repair(query: &mut Query, error: &DataFusionError) -> Repair {
+    let Some(column) = unknown_column(error) else { return Repair::None };
+    if column.name.starts_with(KEPT) {
+        return Repair::Failed;
+    }
+    let start = column.spans.first().map(|span| Location { line: span.start.line, column: span.start.column });
+    let place = Place { name: &column.name, table: column.relation.as_ref().map(|table| table.table()), start };
+    match VisitMut::visit(query, &mut Rewriting(place)) {
+        ControlFlow::Break(true) => Repair::Done,
+        _ => Repair::None,
+    }
+}
+
+fn unknown_column(error: &DataFusionError) -> Option<Column> {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => unknown_column(inner),
+        DataFusionError::Shared(inner) => unknown_column(inner),
+        DataFusionError::Collection(errors) => unknown_column(errors.first()?),
+        DataFusionError::SchemaError(inner, _) => match inner.as_ref() {
+            SchemaError::FieldNotFound { field, .. } => Some(field.as_ref().clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Where a column is named.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    name: &'a str,
+    table: Option<&'a str>,
+    /// Not every error has it: then it is the first place with this name.
+    start: Option<Location>,
+}
+
+impl Place<'_> {
+    fn is(&self, expr: &Expr) -> bool {
+        let named = match (expr, self.table) {
+            (Expr::Identifier(ident), None) => fold(ident) == self.name,
+            (Expr::CompoundIdentifier(parts), Some(of)) => {
+                matches!(parts.as_slice(), [table, ident] if fold(table) == of && fold(ident) == self.name)
+            }
+            _ => false,
+        };
+        let first = match expr {
+            Expr::Identifier(ident) => Some(ident),
+            Expr::CompoundIdentifier(parts) => parts.first(),
+            _ => None,
+        };
+        named && self.start.is_none_or(|start| first.is_some_and(|ident| ident.span.start == start))
+    }
+
+    /// Whether `node` has it.
+    fn is_in(&self, node: &impl Visit) -> bool {
+        struct Search<'a>(Place<'a>);
+
+        impl Visitor for Search<'_> {
+            type Break = ();
+
+            fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+                if self.0.is(expr) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
+        }
+
+        node.visit(&mut Search(*self)).is_break()
+    }
+}
+
+struct Rewriting<'a>(Place<'a>);
+
+impl VisitorMut for Rewriting<'_> {
+    type Break = bool;
+
+    /// Inner queries come first, so the first one that has the place is the one that names it.
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<bool> {
+        if !self.0.is_in(select) {
+            return ControlFlow::Continue(());
+        }
+        ControlFlow::Break(match self.0.table {
+            Some(table) => keep_hidden(select, table, self.0.name),
+            None => substitute_alias(select, &self.0),
+        })
+    }
+}
+
+/// Puts the expression of the alias in the places of its name, if an item before the place has it.
+fn substitute_alias(select: &mut Select, place: &Place<'_>) -> bool {
+    let user = select.projection.iter().position(|item| place.is_in(item));
+    let before = &select.projection[..user.unwrap_or(select.projection.len())];
+    let defined = before.iter().enumerate().find_map(|(index, item)| match item {
+        SelectItem::ExprWithAlias { expr, alias } if fold(alias) == place.name => Some((index, expr.clone())),
+        _ => None,
+    });
+    let Some((index, expr)) = defined else { return false };
+    let mut substitution = Substitution { name: place.name, expr: Expr::Nested(Box::new(expr)), depth: 0, changed: false };
+    for item in &mut select.projection[index + 1..] {
+        let ControlFlow::Continue(()) = VisitMut::visit(item, &mut substitution);
+    }
+    let ControlFlow::Continue(()) = VisitMut::visit(&mut select.selection, &mut substitution);
+    substitution.changed
+}
+
+struct Substitution<'a> {
+    name: &'a str,
+    expr: Expr,
+    /// Of queries inside: names mean something else there.
+    depth: usize,
+    changed: bool,
+}
+
+impl VisitorMut for Substitution<'_> {
+    type Break = std::convert::Infallible;
+
+    fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<Self::Break> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<Self::Break> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        if self.depth == 0 && matches!(&*expr, Expr::Identifier(ident) if fold(ident) == self.name) {
+            *expr = self.expr.clone();
+            self.changed = true;
+        }
+        ControlFlow::Continue(())
+    }
+}
