@@ -130,15 +130,16 @@ impl Bound {
 
 /// Resolves the names of `query`. `values` are the types of its VALUES, if it is one that an INSERT adds.
 fn bind(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>) -> Result<Bound, SqlError> {
-    let mut text = query.ast.clone();
+    let mut rewritten: Option<Box<ast::Query>> = None;
     let mut before = None;
     loop {
-        let error = match bind_text(catalog, query.position, &text, values.clone())? {
+        let text = rewritten.as_ref().unwrap_or(&query.ast);
+        let error = match bind_text(catalog, query.position, text, values.clone())? {
             Ok(bound) => return Ok(bound),
             Err(error) => error,
         };
         let told = diagnose::diagnose(&error, &query.ast, query.position);
-        match second_try::repair(&mut text, &error) {
+        match second_try::repair(rewritten.get_or_insert_with(|| query.ast.clone()), &error) {
             second_try::Repair::Done => before = Some(told),
             second_try::Repair::None => return Err(told),
             second_try::Repair::Failed => return Err(before.unwrap_or(told)),
@@ -167,6 +168,7 @@ fn bind_text(
     planner_context.set_table_schema(values);
     let plan = planner(&context)
         .sql_statement_to_plan_with_context(ast::Statement::Query(ast), &mut planner_context)
+        .and_then(second_try::check_orders)
         .and_then(|plan| replacements.unmark(plan))
         .and_then(window::group_by_windows)
         .and_then(distinct_on::own_nodes);

@@ -6,11 +6,13 @@
 
 use std::ops::ControlFlow;
 
-use datafusion_common::{Column, DataFusionError, SchemaError};
+use datafusion_common::tree_node::TreeNodeRecursion;
+use datafusion_common::{Column, DataFusionError, Result, SchemaError};
+use datafusion_expr::LogicalPlan;
 use sqlparser::ast::*;
 use sqlparser::tokenizer::Location;
 
-use super::using::{KEPT, keep_hidden};
+use super::using::{KEPT, keep_hidden, name_kept};
 use crate::parser::fold;
 
 /// What can be done about an error of the binder.
@@ -35,6 +37,23 @@ pub(super) fn repair(query: &mut Query, error: &DataFusionError) -> Repair {
         ControlFlow::Break(true) => Repair::Done,
         _ => Repair::None,
     }
+}
+
+/// Refuses an order by a column that its input does not have: DataFusion looks for it below joins that have merged it.
+pub(super) fn check_orders(plan: LogicalPlan) -> Result<LogicalPlan> {
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Sort(sort) = node {
+            let schema = sort.input.schema();
+            let columns = sort.expr.iter().flat_map(|key| key.expr.column_refs());
+            let missing: Vec<&Column> = columns.filter(|column| !schema.has_column(column)).collect();
+            // One that is kept is missing only as long as another one is.
+            if let Some(column) = missing.iter().find(|column| !column.name.starts_with(KEPT)).or(missing.first()) {
+                schema.index_of_column(column)?;
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(plan)
 }
 
 fn unknown_column(error: &DataFusionError) -> Option<Column> {
@@ -96,6 +115,18 @@ struct Rewriting<'a>(Place<'a>);
 
 impl VisitorMut for Rewriting<'_> {
     type Break = bool;
+
+    /// ORDER BY stands outside of the SELECT whose columns it names.
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<bool> {
+        let (Some(table), SetExpr::Select(select), Some(order)) = (self.0.table, query.body.as_mut(), &mut query.order_by) else {
+            return ControlFlow::Continue(());
+        };
+        if !self.0.is_in(order) || !keep_hidden(select, table, self.0.name) {
+            return ControlFlow::Continue(());
+        }
+        name_kept(order, table, self.0.name);
+        ControlFlow::Break(true)
+    }
 
     /// Inner queries come first, so the first one that has the place is the one that names it.
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<bool> {

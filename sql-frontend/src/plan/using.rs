@@ -159,8 +159,7 @@ pub(super) fn shown_name(name: &str) -> &str {
     name.strip_prefix(KEPT).and_then(|kept| kept.split_once('.')).map_or(name, |(_, column)| column)
 }
 
-/// Lets the joins of `select` keep column `name` of `table`, and names it by its internal name. Says whether there is a join that merges it and did not keep
-/// it before.
+/// Lets the joins of `select` keep column `name` of `table`, and names it by its internal name. Says whether there is a join that merges it.
 pub(super) fn keep_hidden(select: &mut Select, table: &str, name: &str) -> bool {
     let kept = kept_name(table, name);
     let mut found = false;
@@ -168,27 +167,6 @@ pub(super) fn keep_hidden(select: &mut Select, table: &str, name: &str) -> bool 
     if !found {
         return false;
     }
-    struct Renaming<'a> {
-        table: &'a str,
-        name: &'a str,
-        kept: &'a str,
-    }
-
-    impl VisitorMut for Renaming<'_> {
-        type Break = std::convert::Infallible;
-
-        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
-            if let Expr::CompoundIdentifier(parts) = expr
-                && let [table, column] = parts.as_mut_slice()
-                && fold(table) == self.table
-                && fold(column) == self.name
-            {
-                *column = Ident { value: self.kept.to_string(), quote_style: Some('"'), span: column.span };
-            }
-            ControlFlow::Continue(())
-        }
-    }
-
     // A column of the list keeps its name, if it is the only one of that name.
     let is_it = |parts: &[Ident]| matches!(parts, [of, column] if fold(of) == table && fold(column) == name);
     let named = |item: &SelectItem| match item {
@@ -209,8 +187,34 @@ pub(super) fn keep_hidden(select: &mut Select, table: &str, name: &str) -> bool 
             _ => {}
         }
     }
-    let ControlFlow::Continue(()) = VisitMut::visit(select, &mut Renaming { table, name, kept: &kept });
+    name_kept(select, table, name);
     true
+}
+
+/// Names column `name` of `table` in `node` by its internal name.
+pub(super) fn name_kept(node: &mut impl VisitMut, table: &str, name: &str) {
+    struct Renaming<'a> {
+        table: &'a str,
+        name: &'a str,
+        kept: String,
+    }
+
+    impl VisitorMut for Renaming<'_> {
+        type Break = std::convert::Infallible;
+
+        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+            if let Expr::CompoundIdentifier(parts) = expr
+                && let [table, column] = parts.as_mut_slice()
+                && fold(table) == self.table
+                && fold(column) == self.name
+            {
+                *column = Ident { value: self.kept.clone(), quote_style: Some('"'), span: column.span };
+            }
+            ControlFlow::Continue(())
+        }
+    }
+
+    let ControlFlow::Continue(()) = VisitMut::visit(node, &mut Renaming { table, name, kept: kept_name(table, name) });
 }
 
 fn keep_in(from: &mut TableWithJoins, name: &str, kept: &str, found: &mut bool) {
@@ -229,10 +233,12 @@ fn keep_in(from: &mut TableWithJoins, name: &str, kept: &str, found: &mut bool) 
             JoinConstraint::Natural => *constraint = JoinConstraint::Using(vec![ident(NATURAL), ident(kept)]),
             JoinConstraint::Using(list) => {
                 let merges = list.iter().any(|object| is(object, name) || is(object, NATURAL));
-                if !merges || list.iter().any(|object| is(object, kept)) {
+                if !merges {
                     continue;
                 }
-                list.push(ident(kept));
+                if !list.iter().any(|object| is(object, kept)) {
+                    list.push(ident(kept));
+                }
             }
             _ => continue,
         }
@@ -242,6 +248,9 @@ fn keep_in(from: &mut TableWithJoins, name: &str, kept: &str, found: &mut bool) 
 
 fn exclude(options: &mut WildcardAdditionalOptions, name: &str) {
     let name = ObjectName::from(vec![Ident::with_quote('"', name)]);
+    if matches!(&options.opt_exclude, Some(ExcludeSelectItem::Multiple(names)) if names.contains(&name)) {
+        return;
+    }
     options.opt_exclude = Some(match options.opt_exclude.take() {
         None => ExcludeSelectItem::Multiple(vec![name]),
         Some(ExcludeSelectItem::Single(other)) => ExcludeSelectItem::Multiple(vec![other, name]),
