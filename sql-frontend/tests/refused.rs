@@ -25,7 +25,7 @@ fn what_is_not_supported_is_refused_by_name() {
         ("^SELECT a, row_number() OVER (ORDER BY b) AS n FROM t", "upper bound"),
         ("^SELECT a FROM (SELECT a, row_number() OVER (ORDER BY b) AS n FROM t) AS x WHERE n > 3", "upper bound"),
         // Set operations, grouping sets.
-        ("SELECT a FROM t UNION BY NAME ^SELECT a FROM u", "UNION BY NAME"),
+        ("SELECT a FROM t INTERSECT BY NAME ^SELECT a FROM u", "INTERSECT BY NAME"),
         ("SELECT a FROM t EXCEPT BY NAME ^SELECT a FROM u", "EXCEPT BY NAME"),
         ("^SELECT a, count(*) FROM t GROUP BY a WITH TOTALS", "WITH TOTALS"),
         ("SELECT count(*) FROM t GROUP BY ^TUMBLE(ts, INTERVAL '1' MINUTE), ROLLUP (a)", "a window beside grouping sets"),

@@ -153,7 +153,8 @@ impl Validator {
             SetExpr::Query(query) => self.query(query),
             SetExpr::SetOperation { op, set_quantifier, left, right } => {
                 self.set_expr(left)?;
-                if !matches!(set_quantifier, SetQuantifier::All | SetQuantifier::None | SetQuantifier::Distinct) {
+                let by_position = matches!(set_quantifier, SetQuantifier::All | SetQuantifier::None | SetQuantifier::Distinct);
+                if !by_position && *op != SetOperator::Union {
                     return self.at(right.as_ref()).refuse(format!("{op} BY NAME"));
                 }
                 self.set_expr(right)
