@@ -4,20 +4,16 @@
 //! changes of its rows pass as they come: a *late firing*. Closing is a function of the row and of a watermark that never goes back, so a
 //! row and its deletion are always on the same side of it, and nothing is kept of rows that have been shown.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use arrow::array::{Array, BooleanArray};
 use arrow::datatypes::SchemaRef;
 use deltic_circuit::time::event_times;
 use deltic_circuit::{Closing, EpochInfo, TimeSource};
 use deltic_zset::{Result, ZBatch};
 
+use super::late::LateFirings;
 use crate::exchange::consolidated;
 use crate::rows_by_time::RowsByTime;
 use crate::{EpochOperator, Output, StateSize, WindowMetrics};
-
-/// Windows with late rows that are remembered, so that each is counted once.
-const LATE_WINDOWS: usize = 1 << 12;
 
 /// Shows the rows whose windows are closed.
 pub struct EmitClosed {
@@ -32,8 +28,7 @@ pub struct EmitClosed {
     /// In the last epoch that was closed: a window that was closed by it has been shown.
     shown_at: Option<i64>,
     metrics: WindowMetrics,
-    /// The ends of windows that late rows came to.
-    late: BTreeSet<i64>,
+    late: LateFirings,
 }
 
 /// When the windows of a batch close: an instant per row, `None` if never.
@@ -56,6 +51,12 @@ impl EmitClosed {
         Self::try_new(closing, sources, true, schema)
     }
 
+    /// With these unique keys, by which late firings are counted.
+    pub fn with_unique_keys(mut self, keys: Vec<Vec<usize>>) -> Self {
+        self.late = LateFirings::new(keys);
+        self
+    }
+
     fn try_new(closing: Closing, sources: Vec<TimeSource>, when_final: bool, schema: SchemaRef) -> Result<Self> {
         Ok(EmitClosed {
             closing,
@@ -66,7 +67,7 @@ impl EmitClosed {
             watermark: None,
             shown_at: None,
             metrics: WindowMetrics::default(),
-            late: BTreeSet::new(),
+            late: LateFirings::new(Vec::new()),
         })
     }
 
@@ -106,22 +107,9 @@ impl EmitClosed {
             self.metrics.initial_firings += weight.max(0) as u64;
             self.metrics.retractions_emitted += weight.min(0).unsigned_abs();
         }
-        let mut windows: BTreeMap<i64, [u64; 2]> = BTreeMap::new();
         for batch in late {
-            for (due, weight) in self.dues(batch).into_iter().zip(batch.weights_or_ones().iter()) {
-                let [added, removed] = windows.entry(due.unwrap_or_default()).or_default();
-                *added += (*weight).max(0) as u64;
-                *removed += (*weight).min(0).unsigned_abs();
-            }
-        }
-        for (window, [added, removed]) in windows {
-            self.metrics.late_firings += added.max(removed);
-            self.metrics.records_in_late_firing += added + removed;
-            self.metrics.retractions_emitted += removed;
-            self.metrics.windows_with_late_data += u64::from(self.late.insert(window));
-        }
-        while self.late.len() > LATE_WINDOWS {
-            self.late.pop_first();
+            let ends: Vec<i64> = self.dues(batch).into_iter().map(Option::unwrap_or_default).collect();
+            self.late.count(batch, &ends, &mut self.metrics);
         }
     }
 }

@@ -80,6 +80,43 @@ fn a_session_that_is_reopened_is_taken_back_until_it_closes_again() {
 }
 
 #[test]
+fn a_session_that_grows_late_fires_once() {
+    // Key, start, end: a key and a bound are one session.
+    const SESSION: [DataType; 3] = [const { DataType::Int64 }; 3];
+    let mut builder = CircuitBuilder::new();
+    let source = sources(&mut builder, &[(schema(&SESSION), Timed { time: 2, lateness: Some(50) })])[0];
+    let policy = EmitPolicy::OnWindowClose(Closing { column: 2, offset: 0, strict: true });
+    let emitted = builder.emit(source, policy).unwrap();
+    let circuit = builder.finish(emitted, None).unwrap();
+    let of = circuit.nodes[1].properties.time_sources.clone();
+    let operator = EmitClosed::on_window_close(Closing { column: 2, offset: 0, strict: true }, of, circuit.schema().clone());
+    let keys = vec![vec![0, 1], vec![0, 2]];
+    let mut law = Law::new(operator.unwrap().with_unique_keys(keys), circuit, true);
+    let session = |key: i64, start: i64, end: i64, weight: i64| -> Row {
+        ([key, start, end].map(|value| ScalarValue::Int64(Some(value))).to_vec(), weight)
+    };
+    watermark(&mut law, 100);
+    let firings = |law: &Law<EmitClosed>| {
+        let metrics = law.operator.metrics();
+        (metrics.late_firings, metrics.windows_with_late_data)
+    };
+    law.step(&[&[session(1, 0, 20, 1), session(1, 40, 60, 1), session(2, 0, 20, 1), session(2, 40, 50, 1)]]);
+    assert_eq!(firings(&law), (0, 0));
+    // To the right, and to the left: each is one session that has grown.
+    law.step(&[&[session(1, 0, 20, -1), session(1, 0, 25, 1)]]);
+    assert_eq!(firings(&law), (1, 1));
+    law.step(&[&[session(2, 40, 50, -1), session(2, 35, 50, 1)]]);
+    assert_eq!(firings(&law), (2, 2));
+    // Two become one; two of different keys change at once; one is gone.
+    law.step(&[&[session(1, 0, 25, -1), session(1, 40, 60, -1), session(1, 0, 60, 1)]]);
+    assert_eq!(firings(&law), (3, 2));
+    law.step(&[&[session(1, 0, 60, -1), session(1, 0, 61, 1), session(2, 0, 20, -1), session(2, 0, 23, 1)]]);
+    assert_eq!(firings(&law), (5, 2));
+    law.step(&[&[session(2, 0, 23, -1)]]);
+    assert_eq!(firings(&law), (6, 2));
+}
+
+#[test]
 fn a_final_row_waits_for_the_lateness() {
     let mut law = closed(EmitPolicy::Final(Closing { column: 1, offset: 0, strict: false }), Some(5));
     watermark(&mut law, 14);
