@@ -38,8 +38,7 @@ fn source(builder: &mut CircuitBuilder, relation: &str) -> NodeId {
 pub fn group_by() -> Result<Circuit, CircuitError> {
     let mut builder = CircuitBuilder::new();
     let input = source(&mut builder, "l");
-    let call =
-        |function, argument| AggregateCall { function, argument, distinct: false, filter: None, data_type: DataType::Int64 };
+    let call = |function, argument| AggregateCall::new(function, argument, DataType::Int64);
     let calls =
         vec![("n".to_string(), call(AggregateFunction::Count, None)), ("s".to_string(), call(AggregateFunction::Sum, Some(1)))];
     let output = builder.aggregate(input, vec![0], calls)?;

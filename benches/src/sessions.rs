@@ -54,7 +54,7 @@ pub fn circuit(shape: Shape) -> Result<Circuit, CircuitError> {
         let value = if shape.floats { DataType::Float64 } else { DataType::Int64 };
         let call = |function, argument: Option<usize>| {
             let data_type = argument.map_or(DataType::Int64, |_| value.clone());
-            AggregateCall { function, argument, distinct: false, filter: None, data_type }
+            AggregateCall::new(function, argument, data_type)
         };
         let calls = [
             ("n", AggregateFunction::Count, None),

@@ -1,28 +1,44 @@
-//! From exact accumulators to the values of SQL: the one place where a sum is narrowed and an average is rounded.
+//! Aggregates: the [calls](AggregateCall), their [meaning](evaluate) over the rows of a group, and the way from exact accumulators to the values of
+//! SQL, which is the one place where a sum is narrowed and an average is rounded.
 //!
 //! The incremental operator and the reference interpreter accumulate in different ways and both finish here, so they cannot
 //! disagree on a rounding. Accumulators are exact (256-bit integers here, `deltic_zset::ExactSum` for floats), hence what is returned
 //! is a function of the multiset of arguments alone, and a sum that once overflowed its type has its value back when enough is
 //! retracted.
 
+mod call;
+mod evaluate;
+mod json;
+mod moment;
+mod order;
+mod whole;
+
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Decimal128Array, DurationMicrosecondArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
-    Int64Array, UInt8Array, UInt16Array, UInt32Array, UInt64Array, new_null_array,
+    ArrayRef, BooleanArray, Decimal128Array, DurationMicrosecondArray, Float32Array, Float64Array, Int8Array, Int16Array,
+    Int32Array, Int64Array, UInt8Array, UInt16Array, UInt32Array, UInt64Array, new_null_array,
 };
-use arrow::datatypes::{DataType, TimeUnit, i256};
+use arrow::datatypes::{DataType, Field, TimeUnit, i256};
 
 use crate::errors::code;
 use crate::eval::decimal::{divide_half_away, fits_precision};
 use crate::eval::text::{decimal_text, sql_type};
-use crate::{AggregateCall, EvalError, aggregate_text};
+use crate::{EvalError, aggregate_text};
+
+pub use call::{AggregateCall, AggregateFunction, Cost, Moment};
+pub use evaluate::{evaluate, sort_rows};
+pub use moment::{addend, moment_result, unit};
+pub use order::{Chosen, choose, interpolate};
+pub use whole::finish_group;
 
 /// One aggregate's result before it is put into a column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AggregateValue {
     /// NULL.
     Null,
+    /// A truth value.
+    Boolean(bool),
     /// An integer, or the unscaled digits of a decimal, or the microseconds of a duration.
     Integer(i128),
     /// A float.
@@ -152,6 +168,10 @@ pub fn aggregate_column(values: &[AggregateValue], data_type: &DataType) -> Arra
         };
     }
     match data_type {
+        DataType::Boolean => {
+            let truths = values.iter().map(|value| if let AggregateValue::Boolean(value) = value { Some(*value) } else { None });
+            Arc::new(truths.collect::<BooleanArray>())
+        }
         DataType::Int8 => integer_column!(Int8Array, i8),
         DataType::Int16 => integer_column!(Int16Array, i16),
         DataType::Int32 => integer_column!(Int32Array, i32),
@@ -176,15 +196,31 @@ fn canonical(value: f64) -> f64 {
     if value.is_nan() { f64::NAN } else { value + 0.0 }
 }
 
-/// The type that `function` yields for an argument of type `argument` (`None` for `count(*)`), or `None` if it is not defined for it.
+/// The type that `function` yields for arguments of these types, or `None` if it is not defined for them.
 ///
 /// Integers sum to 64 bits, decimals gain ten digits in a sum and four decimals in an average, floats sum to doubles.
-pub fn aggregate_type(function: crate::AggregateFunction, argument: Option<&DataType>) -> Option<DataType> {
-    use crate::AggregateFunction::{Avg, Count, Max, Min, Sum};
-    match (function, argument) {
+pub fn aggregate_type(function: &AggregateFunction, arguments: &[DataType]) -> Option<DataType> {
+    use AggregateFunction::*;
+    if let Other(udaf) = function {
+        return udaf.return_type(arguments).ok();
+    }
+    match (function, arguments) {
         (Count, _) => Some(DataType::Int64),
-        (Min | Max, Some(argument)) => Some(argument.clone()),
-        (Sum, Some(argument)) => match argument {
+        (Moment(moment), arguments) => {
+            (arguments.len() == moment.arity() && arguments.iter().all(is_number)).then_some(DataType::Float64)
+        }
+        (ArgMin | ArgMax, [value, _]) => Some(value.clone()),
+        (JsonObjectAgg | JsonbObjectAgg, [_, _]) => Some(DataType::Utf8),
+        (function, [argument]) => unary_type(function, argument),
+        _ => None,
+    }
+}
+
+fn unary_type(function: &AggregateFunction, argument: &DataType) -> Option<DataType> {
+    use AggregateFunction::*;
+    match function {
+        Min | Max | FirstValue | LastValue | NthValue | PercentileDisc | Mode => Some(argument.clone()),
+        Sum => match argument {
             argument if argument.is_signed_integer() => Some(DataType::Int64),
             argument if argument.is_unsigned_integer() => Some(DataType::UInt64),
             DataType::Float32 | DataType::Float64 => Some(DataType::Float64),
@@ -192,13 +228,23 @@ pub fn aggregate_type(function: crate::AggregateFunction, argument: Option<&Data
             DataType::Duration(unit) => Some(DataType::Duration(*unit)),
             _ => None,
         },
-        (Avg, Some(argument)) => match argument {
+        Avg => match argument {
             DataType::Decimal128(precision, scale) => Some(DataType::Decimal128((precision + 4).min(38), (scale + 4).min(38))),
-            argument if argument.is_numeric() => Some(DataType::Float64),
-            _ => None,
+            argument => argument.is_numeric().then_some(DataType::Float64),
         },
-        (_, None) => None,
+        BoolAnd | BoolOr => (argument == &DataType::Boolean).then_some(DataType::Boolean),
+        BitAnd | BitOr | BitXor => argument.is_integer().then(|| argument.clone()),
+        Median if matches!(argument, DataType::Decimal128(..)) => Some(argument.clone()),
+        Median | PercentileCont => is_number(argument).then_some(DataType::Float64),
+        StringAgg => (argument == &DataType::Utf8).then_some(DataType::Utf8),
+        ArrayAgg => Some(DataType::List(Arc::new(Field::new_list_field(argument.clone(), true)))),
+        JsonAgg => Some(DataType::Utf8),
+        _ => None,
     }
+}
+
+fn is_number(data_type: &DataType) -> bool {
+    data_type.is_integer() || matches!(data_type, DataType::Float32 | DataType::Float64 | DataType::Decimal128(..))
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use deltic_zset::ZBatch;
 
 use crate::eval::text;
-use crate::{AggregateCall, AggregateFunction, Operator};
+use crate::explain::sort_text;
+use crate::{AggregateCall, Expr, Operator};
 
 /// Why an expression has no value on some row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -218,17 +219,18 @@ pub fn aggregate_label(call: &AggregateCall) -> String {
     format!("aggregate {}", aggregate_text(call))
 }
 
-/// One aggregate as text: `count(*)`, `sum(DISTINCT #2) FILTER (WHERE #3)`.
+/// One aggregate as text: `count(*)`, `sum(DISTINCT #2) FILTER (WHERE #3)`, `string_agg(#1, ', ' ORDER BY #2 DESC)`.
 pub fn aggregate_text(call: &AggregateCall) -> String {
-    let name = match call.function {
-        AggregateFunction::Count => "count",
-        AggregateFunction::Sum => "sum",
-        AggregateFunction::Avg => "avg",
-        AggregateFunction::Min => "min",
-        AggregateFunction::Max => "max",
-    };
+    let columns = call.arguments.iter().map(|column| format!("#{column}"));
+    let parameters = call.parameters.iter().map(|value| Expr::Literal(value.clone()).to_string());
+    let mut arguments = columns.chain(parameters).collect::<Vec<_>>().join(", ");
+    if arguments.is_empty() {
+        arguments.push('*');
+    }
+    let order = call.order.iter().map(sort_text).collect::<Vec<_>>().join(", ");
+    let order = if order.is_empty() { order } else { format!(" ORDER BY {order}") };
     let distinct = if call.distinct { "DISTINCT " } else { "" };
-    let argument = call.argument.map_or_else(|| "*".to_owned(), |column| format!("#{column}"));
+    let nulls = if call.ignore_nulls { " IGNORE NULLS" } else { "" };
     let filter = call.filter.map_or_else(String::new, |column| format!(" FILTER (WHERE #{column})"));
-    format!("{name}({distinct}{argument}){filter}")
+    format!("{}({distinct}{arguments}{order}){nulls}{filter}", call.function.name())
 }

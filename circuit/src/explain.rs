@@ -13,8 +13,9 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::aggregate::Cost;
 use crate::eval::text::sql_type;
-use crate::{Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, SetOperationKind, SortKey, aggregate_text};
+use crate::{AggregateCall, Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, SetOperationKind, SortKey, aggregate_text};
 
 /// The circuit as an indented tree from the output down; a shared node is printed once and referred to afterwards.
 pub fn text(circuit: &Circuit) -> String {
@@ -26,7 +27,7 @@ pub fn text(circuit: &Circuit) -> String {
 fn write_tree(out: &mut String, circuit: &Circuit, id: NodeId, depth: usize, printed: &mut HashSet<NodeId>) {
     let node = circuit.node(id);
     let indent = "  ".repeat(depth);
-    let _ = write!(out, "{indent}[{}] {}", id.0, operator_text(&node.operator));
+    let _ = write!(out, "{indent}[{}] {}", id.0, node_text(circuit, node));
     if !printed.insert(id) && !node.inputs.is_empty() {
         let _ = writeln!(out, " (as above)");
         return;
@@ -64,6 +65,27 @@ fn column_names(node: &Node, columns: &[usize]) -> Vec<String> {
     columns.iter().map(|&column| node.schema.field(column).name().clone()).collect()
 }
 
+/// The operator with its parameters, and of an aggregate what a changed row costs, where that is not O(1).
+fn node_text(circuit: &Circuit, node: &Node) -> String {
+    let Operator::Aggregate { group, aggregates } = &node.operator else { return operator_text(&node.operator) };
+    let append_only = node.inputs.iter().all(|&input| circuit.node(input).properties.append_only);
+    let costed = |call: &AggregateCall| {
+        let cost = match call.cost(append_only) {
+            Cost::Constant => "",
+            Cost::Logarithmic => " [O(log n)]",
+            Cost::Group => " [O(group)]",
+        };
+        aggregate_text(call) + cost
+    };
+    aggregation_text(group, aggregates.iter().map(costed))
+}
+
+fn aggregation_text(group: &[usize], calls: impl Iterator<Item = String>) -> String {
+    let calls = calls.collect::<Vec<_>>().join(", ");
+    let group = if group.is_empty() { String::new() } else { format!(" by ({})", positions(group)) };
+    format!("Aggregate{group} {calls}").trim_end().to_owned()
+}
+
 /// The operator with its parameters, columns as `#position`.
 fn operator_text(operator: &Operator) -> String {
     match operator {
@@ -91,11 +113,7 @@ fn operator_text(operator: &Operator) -> String {
             let ordinality = if *ordinality { " with ordinality" } else { "" };
             format!("Unnest{outer} ({}){keep}{ordinality}", positions(lists))
         }
-        Operator::Aggregate { group, aggregates } => {
-            let calls = aggregates.iter().map(aggregate_text).collect::<Vec<_>>().join(", ");
-            let group = if group.is_empty() { String::new() } else { format!(" by ({})", positions(group)) };
-            format!("Aggregate{group} {calls}").trim_end().to_owned()
-        }
+        Operator::Aggregate { group, aggregates } => aggregation_text(group, aggregates.iter().map(aggregate_text)),
         Operator::TopK { partition, order, offset, limit, with_row_number, ties } => {
             let mut text = "TopK".to_owned();
             let order = order.iter().map(sort_text).collect::<Vec<_>>().join(", ");
@@ -126,7 +144,8 @@ fn key_text(key: &JoinKey) -> String {
     format!("left #{} {operator} right #{}", key.left, key.right)
 }
 
-fn sort_text(key: &SortKey) -> String {
+/// A column of an order: `#2 DESC`.
+pub(crate) fn sort_text(key: &SortKey) -> String {
     let direction = if key.descending { " DESC" } else { "" };
     // PostgreSQL's default is NULLs as the greatest value.
     let nulls = match (key.descending, key.nulls_first) {
@@ -157,11 +176,11 @@ fn set_operation_text(kind: SetOperationKind) -> &'static str {
 
 /// The circuit as JSON: `{"output": id, "nodes": [..]}`.
 pub fn json(circuit: &Circuit) -> String {
-    let nodes: Vec<Value> = circuit.nodes.iter().enumerate().map(|(id, node)| node_json(id, node)).collect();
+    let nodes: Vec<Value> = circuit.nodes.iter().enumerate().map(|(id, node)| node_json(circuit, id, node)).collect();
     format!("{:#}", json!({ "output": circuit.output.0, "nodes": nodes }))
 }
 
-fn node_json(id: usize, node: &Node) -> Value {
+fn node_json(circuit: &Circuit, id: usize, node: &Node) -> Value {
     let columns: Vec<Value> = node
         .schema
         .fields()
@@ -172,7 +191,7 @@ fn node_json(id: usize, node: &Node) -> Value {
     json!({
         "id": id,
         "operator": operator_name(&node.operator),
-        "description": operator_text(&node.operator),
+        "description": node_text(circuit, node),
         "inputs": node.inputs.iter().map(|input| input.0).collect::<Vec<_>>(),
         "columns": columns,
         "unique_keys": keys,
@@ -209,7 +228,7 @@ fn operator_name(operator: &Operator) -> &'static str {
 pub fn mermaid(circuit: &Circuit) -> String {
     let mut out = String::from("flowchart TD\n");
     for (id, node) in circuit.nodes.iter().enumerate() {
-        let label = format!("{}\n{}", operator_text(&node.operator), facts(node));
+        let label = format!("{}\n{}", node_text(circuit, node), facts(node));
         let _ = writeln!(out, "  n{id}[\"{}\"]", escape(&label));
         for input in &node.inputs {
             let _ = writeln!(out, "  n{} --> n{id}", input.0);

@@ -34,6 +34,9 @@ use std::collections::HashMap;
 
 use deltic_zset::ZBatch;
 
+pub(crate) use relation::identity;
+pub(crate) use top_k::{compare_key, compare_values};
+
 use relation::Relation;
 
 use crate::{

@@ -45,6 +45,7 @@ mod retention;
 pub mod time;
 mod validate;
 
+pub use aggregate::{AggregateCall, AggregateFunction, Moment};
 pub use builder::{Built, CircuitBuilder, TimeMatch};
 pub use error::CircuitError;
 pub use errors::{
@@ -55,8 +56,8 @@ pub use expr::{BinaryOp, Expr};
 pub use fingerprint::fingerprint;
 pub use map_filter::map_filter;
 pub use node::{
-    AggregateCall, AggregateFunction, AsOfComparison, Circuit, CircuitRef, EmitPolicy, IntervalJoinKind, JoinKey, JoinKind, Node,
-    NodeId, Operator, Properties, SessionOutput, SetOperationKind, SortKey, TemporalOutput, Ticks,
+    AsOfComparison, Circuit, CircuitRef, EmitPolicy, IntervalJoinKind, JoinKey, JoinKind, Node, NodeId, Operator, Properties,
+    SessionOutput, SetOperationKind, SortKey, TemporalOutput, Ticks,
 };
 pub use properties::derive_properties;
 pub use retention::{Retention, retention};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use deltic_zset::ZBatch;
 
-use crate::Expr;
 use crate::time::{Closing, EventTime, TimeGrid, TimeSource, Window};
+use crate::{AggregateCall, Expr};
 
 /// The position of a node in its circuit. Inputs have smaller ids than the nodes that read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -222,8 +222,9 @@ pub enum Operator {
 pub enum SessionOutput {
     /// The input's rows, with `window_start` and `window_end` appended.
     Rows,
-    /// One row per session: the partition columns, `window_start`, `window_end`, then one column per call. No call is DISTINCT. A call that
-    /// fails removes the session and makes an error row, as in [`Operator::Aggregate`] grouped by these columns.
+    /// One row per session: the partition columns, `window_start`, `window_end`, then one column per call. All calls are
+    /// [mergeable](AggregateCall::is_mergeable). A call that fails removes the session and makes an error row, as in [`Operator::Aggregate`] grouped by these
+    /// columns.
     Aggregates(Vec<AggregateCall>),
 }
 
@@ -338,35 +339,6 @@ pub struct SortKey {
     pub descending: bool,
     /// NULLS FIRST.
     pub nulls_first: bool,
-}
-
-/// An aggregate function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names are SQL's")]
-pub enum AggregateFunction {
-    /// Rows (no argument) or non-NULL arguments.
-    Count,
-    /// Exact; a sum that does not fit the output type is an error row of the group. NULL without non-NULL arguments.
-    Sum,
-    /// Exact sum divided by the count, rounded once. NULL without non-NULL arguments.
-    Avg,
-    Min,
-    Max,
-}
-
-/// One aggregate of an [`Operator::Aggregate`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct AggregateCall {
-    /// The function.
-    pub function: AggregateFunction,
-    /// Column of the input; `None` for `count(*)`.
-    pub argument: Option<usize>,
-    /// Whether equal arguments count once.
-    pub distinct: bool,
-    /// A boolean column of the input: rows where it is not true do not take part.
-    pub filter: Option<usize>,
-    /// Type of the result.
-    pub data_type: DataType,
 }
 
 impl Circuit {

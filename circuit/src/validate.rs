@@ -7,6 +7,7 @@ mod expression;
 mod timed;
 
 use arrow::datatypes::{DataType, Schema};
+use datafusion_common::ScalarValue;
 use deltic_zset::types;
 
 use crate::aggregate::aggregate_type;
@@ -159,23 +160,42 @@ fn aggregate(group: &[usize], aggregates: &[AggregateCall], input: &Node, schema
 
 fn aggregate_calls(aggregates: &[AggregateCall], input: &Node) -> Check {
     for call in aggregates {
-        in_range(&call.argument.into_iter().chain(call.filter).collect::<Vec<_>>(), input)?;
+        in_range(&call.columns().collect::<Vec<_>>(), input)?;
         let column = |index: usize| input.schema.field(index).data_type();
         if let Some(filter) = call.filter {
             ensure(column(filter) == &DataType::Boolean, || format!("filter #{filter} is not boolean"))?;
         }
-        let argument = call.argument.map(column);
+        let arguments: Vec<DataType> = call.arguments.iter().map(|&argument| column(argument).clone()).collect();
         let text = crate::aggregate_text(call);
-        ensure(!(call.argument.is_none() && call.distinct), || format!("{text} has no argument to be distinct"))?;
-        let natural = aggregate_type(call.function, argument).ok_or_else(|| format!("{text} is not defined for {argument:?}"))?;
-        ensure(is_result_type(call, argument, &natural), || format!("{text} yields {natural}, not {}", call.data_type))?;
+        ensure(!(arguments.is_empty() && call.distinct), || format!("{text} has no argument to be distinct"))?;
+        parameters(call).map_err(|why| format!("{text} {why}"))?;
+        if matches!(call.function, AggregateFunction::Other(_)) {
+            continue;
+        }
+        let natural =
+            aggregate_type(&call.function, &arguments).ok_or_else(|| format!("{text} is not defined for {arguments:?}"))?;
+        ensure(is_result_type(call, arguments.first(), &natural), || format!("{text} yields {natural}, not {}", call.data_type))?;
     }
     Ok(())
 }
 
+/// Whether the constant arguments are what the function wants.
+fn parameters(call: &AggregateCall) -> Check {
+    use AggregateFunction::{NthValue, Other, PercentileCont, PercentileDisc, StringAgg};
+    let fits = match (&call.function, call.parameters.as_slice()) {
+        (Other(_), _) => true,
+        (NthValue, [ScalarValue::Int64(Some(place))]) => *place != 0,
+        (PercentileCont | PercentileDisc, [ScalarValue::Float64(Some(fraction))]) => (0.0..=1.0).contains(fraction),
+        (StringAgg, [ScalarValue::Utf8(_)]) => true,
+        (NthValue | PercentileCont | PercentileDisc | StringAgg, _) => false,
+        (_, parameters) => parameters.is_empty(),
+    };
+    ensure(fits, || "has other constants than its function wants".to_owned())
+}
+
 /// Whether the call may have its declared type: the frontend may choose another width of an integer, float or decimal.
 fn is_result_type(call: &AggregateCall, argument: Option<&DataType>, natural: &DataType) -> bool {
-    match (call.function, natural, &call.data_type) {
+    match (&call.function, natural, &call.data_type) {
         (_, natural, declared) if natural == declared => true,
         (AggregateFunction::Count, _, declared) => declared.is_integer(),
         (AggregateFunction::Sum, natural, declared) if natural.is_integer() => declared.is_integer() || declared.is_floating(),
@@ -184,6 +204,9 @@ fn is_result_type(call: &AggregateCall, argument: Option<&DataType>, natural: &D
         (AggregateFunction::Sum, DataType::Decimal128(_, s1), DataType::Decimal128(_, s2)) => s1 == s2,
         (AggregateFunction::Avg, _, DataType::Decimal128(..)) => argument.is_some_and(|argument| !argument.is_floating()),
         (AggregateFunction::Avg, _, declared) => declared.is_floating(),
+        (AggregateFunction::Median | AggregateFunction::PercentileCont, natural, declared) => {
+            natural.is_floating() && declared.is_floating()
+        }
         _ => false,
     }
 }

@@ -96,8 +96,7 @@ impl Subject {
 }
 
 fn aggregate(builder: &mut CircuitBuilder, input: NodeId, functions: [AggregateFunction; 2]) -> Result<NodeId, CircuitError> {
-    let call =
-        |function| AggregateCall { function, argument: Some(1), distinct: false, filter: None, data_type: DataType::Int64 };
+    let call = |function| AggregateCall::new(function, Some(1), DataType::Int64);
     let [first, second] = functions.map(call);
     builder.aggregate(input, vec![0], vec![("a".to_owned(), first), ("b".to_owned(), second)])
 }

@@ -35,8 +35,7 @@ fn batch(events: &[Event], weight: i64) -> ZBatch {
 fn circuit() -> Result<Circuit, CircuitError> {
     let mut builder = CircuitBuilder::new();
     let source = builder.source("s", schema(), Properties::default());
-    let call =
-        |function, argument| AggregateCall { function, argument, distinct: false, filter: None, data_type: DataType::Int64 };
+    let call = |function, argument| AggregateCall::new(function, argument, DataType::Int64);
     let calls = vec![
         ("n".to_owned(), call(AggregateFunction::Count, None)),
         ("s".to_owned(), call(AggregateFunction::Sum, Some(2))),

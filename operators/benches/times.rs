@@ -94,7 +94,7 @@ impl Subject {
 fn counts(builder: &mut CircuitBuilder, input: NodeId, size: i64) -> Result<NodeId, CircuitError> {
     let windows = builder.time_window(input, 1, Window::Tumble { size, offset: 0 })?;
     let function = AggregateFunction::Count;
-    let call = AggregateCall { function, argument: None, distinct: false, filter: None, data_type: DataType::Int64 };
+    let call = AggregateCall::new(function, None, DataType::Int64);
     builder.aggregate(windows, vec![0, 3, 4], vec![("n".to_owned(), call)])
 }
 

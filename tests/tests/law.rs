@@ -50,6 +50,12 @@ fn every_window_and_emit_under_random_histories() {
 }
 
 #[test]
+fn aggregates_under_random_histories() {
+    let report = run("aggregates.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
+    assert!(report.views.len() >= 30, "the file has {} views", report.views.len());
+}
+
+#[test]
 fn combined_relations_under_random_histories() {
     run("relations.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
 }

@@ -14,8 +14,11 @@
 
 use std::borrow::Cow;
 
+mod moments;
 #[cfg(test)]
 mod tests;
+
+pub use moments::{Addend, ExactMoments, ExactNumber, Quotient, Sums, Unit};
 
 /// Limbs that need no allocation: values whose exponents lie within some 140 binary orders of magnitude.
 const INLINE: usize = 4;

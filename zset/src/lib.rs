@@ -25,7 +25,7 @@ mod word;
 pub use arrangement::{Arrangement, Matches, Snapshot, Version, Work};
 pub use batch::ZBatch;
 pub use error::{Error, Result};
-pub use exact_sum::ExactSum;
+pub use exact_sum::{Addend, ExactMoments, ExactNumber, ExactSum, Quotient, Sums, Unit};
 pub use group_table::GroupTable;
 pub use layout::{EncodedRows, RowLayout};
 pub use ordered_index::{Cursor, Event, OrderedIndex, Range, Span, Summary, WeightCount, Weighted};

@@ -127,7 +127,7 @@ pub fn interval_of_nanos(nanos: i128) -> IntervalMonthDayNano {
 
 /// `array` with each interval replaced by the one that stands for all that equal it, also inside of lists and structs, so
 /// that equal values have equal bits. The same array (no copy) if its type has no interval.
-pub(crate) fn justify_intervals(array: ArrayRef) -> ArrayRef {
+pub fn justify_intervals(array: ArrayRef) -> ArrayRef {
     match array.data_type() {
         DataType::Interval(IntervalUnit::MonthDayNano) => {
             let intervals = array.as_primitive::<IntervalMonthDayNanoType>();

@@ -10,7 +10,7 @@ use crate::eval::text::render_or_null;
 use crate::{AggregateCall, AggregateFunction};
 
 fn call(function: AggregateFunction, data_type: DataType) -> AggregateCall {
-    AggregateCall { function, argument: Some(0), distinct: false, filter: None, data_type }
+    AggregateCall::new(function, Some(0), data_type)
 }
 
 fn sum(value: i128, data_type: DataType) -> Result<AggregateValue, &'static str> {

@@ -11,10 +11,10 @@ use deltic_zset::{Error, ZBatch};
 use crate::CircuitError;
 
 /// The values of one row.
-pub(super) type Row = Vec<ScalarValue>;
+pub(crate) type Row = Vec<ScalarValue>;
 
 /// What two equal rows agree in: the row, with intervals as durations.
-pub(super) fn identity(row: &[ScalarValue]) -> Row {
+pub(crate) fn identity(row: &[ScalarValue]) -> Row {
     let value = |value: &ScalarValue| match value {
         ScalarValue::IntervalMonthDayNano(Some(interval)) => {
             ScalarValue::Decimal128(Some(interval_nanos(interval.months, interval.days, interval.nanoseconds)), 38, 0)

@@ -58,8 +58,8 @@ fn over_t(build: impl FnOnce(&mut CircuitBuilder, NodeId) -> NodeId) -> Circuit 
 
 fn call(function: AggregateFunction, argument: Option<usize>) -> (String, AggregateCall) {
     let argument_type = argument.map(|column| schema().field(column).data_type().clone());
-    let data_type = crate::aggregate::aggregate_type(function, argument_type.as_ref()).unwrap();
-    ("a".to_owned(), AggregateCall { function, argument, distinct: false, filter: None, data_type })
+    let data_type = crate::aggregate::aggregate_type(&function, argument_type.as_slice()).unwrap();
+    ("a".to_owned(), AggregateCall::new(function, argument, data_type))
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn aggregates_are_distinct_and_filtered() {
         for (distinct, filter) in [(false, None), (true, None), (true, Some(1))] {
             let data_type = DataType::Int64;
             let function = AggregateFunction::Sum;
-            calls.push(("s".to_owned(), AggregateCall { function, argument: Some(0), distinct, filter, data_type }));
+            calls.push(("s".to_owned(), AggregateCall { distinct, filter, ..AggregateCall::new(function, [0], data_type) }));
         }
         builder.aggregate(input, vec![], calls).unwrap()
     });

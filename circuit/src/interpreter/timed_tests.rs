@@ -53,13 +53,7 @@ fn answer(circuit: &Circuit, sources: &[Table<'_>], info: &EpochInfo) -> Vec<Str
 }
 
 fn count() -> Vec<(String, AggregateCall)> {
-    let call = AggregateCall {
-        function: AggregateFunction::Count,
-        argument: None,
-        distinct: false,
-        filter: None,
-        data_type: DataType::Int64,
-    };
+    let call = AggregateCall::new(AggregateFunction::Count, None, DataType::Int64);
     vec![("n".to_owned(), call)]
 }
 

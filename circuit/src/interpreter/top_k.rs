@@ -83,7 +83,8 @@ pub(super) fn compare_keys(left: &Row, right: &Row, order: &[SortKey]) -> Orderi
         .fold(Ordering::Equal, |decided, &key| decided.then_with(|| compare_key(&left[key.column], &right[key.column], key)))
 }
 
-fn compare_key(left: &ScalarValue, right: &ScalarValue, key: SortKey) -> Ordering {
+/// The order of two values by a key.
+pub(crate) fn compare_key(left: &ScalarValue, right: &ScalarValue, key: SortKey) -> Ordering {
     match (left.is_null(), right.is_null()) {
         (true, true) => Ordering::Equal,
         (true, false) => {
@@ -108,7 +109,7 @@ fn compare_key(left: &ScalarValue, right: &ScalarValue, key: SortKey) -> Orderin
 }
 
 /// The order of two values of one type, neither NULL.
-pub(super) fn compare_values(left: &ScalarValue, right: &ScalarValue) -> Ordering {
+pub(crate) fn compare_values(left: &ScalarValue, right: &ScalarValue) -> Ordering {
     match (left, right) {
         // Canonical NaN is the greatest in the total order of floats.
         (ScalarValue::Float64(Some(left)), ScalarValue::Float64(Some(right))) => left.total_cmp(right),

@@ -4,7 +4,9 @@ use arrow::datatypes::{DataType, Schema};
 
 use super::{Check, ensure, expression, in_range, same_types, types_of};
 use crate::time::{bound_type, is_event_time};
-use crate::{EmitPolicy, IntervalJoinKind, JoinKey, JoinKind, Node, Operator, SessionOutput, TemporalOutput, Window};
+use crate::{
+    AggregateCall, EmitPolicy, IntervalJoinKind, JoinKey, JoinKind, Node, Operator, SessionOutput, TemporalOutput, Window,
+};
 
 /// Checks one of them against its inputs and its schema.
 pub(super) fn check(operator: &Operator, inputs: &[&Node], schema: &Schema) -> Check {
@@ -25,7 +27,9 @@ pub(super) fn check(operator: &Operator, inputs: &[&Node], schema: &Schema) -> C
                 SessionOutput::Aggregates(calls) => {
                     columns = partition.iter().map(|&column| columns[column].clone()).collect();
                     columns.extend([bound.clone(), bound]);
-                    ensure(calls.iter().all(|call| !call.distinct), || "a DISTINCT aggregate of sessions".to_owned())?;
+                    ensure(calls.iter().all(AggregateCall::is_mergeable), || {
+                        "an aggregate that sessions do not keep".to_owned()
+                    })?;
                     super::aggregate_calls(calls, inputs[0])?;
                     columns.extend(calls.iter().map(|call| call.data_type.clone()));
                 }

@@ -31,12 +31,12 @@ pub(super) struct DistinctArguments {
 }
 
 impl DistinctArguments {
-    /// A table for values of `data_type`; word `live` of a group's payload counts its entries.
+    /// A table for values, or tuples of values, of these types; word `live` of a group's payload counts its entries.
     ///
     /// # Errors
     /// If the type cannot be stored.
-    pub(super) fn try_new(data_type: &DataType, live: usize) -> Result<Self> {
-        let layout = RowLayout::try_new(&[DataType::UInt32, data_type.clone()])?;
+    pub(super) fn try_new(types: impl Iterator<Item = DataType>, live: usize) -> Result<Self> {
+        let layout = RowLayout::try_new(&std::iter::once(DataType::UInt32).chain(types).collect::<Vec<_>>())?;
         Ok(DistinctArguments {
             counts: GroupTable::new(layout.clone(), 2),
             layout,
@@ -72,7 +72,7 @@ impl DistinctArguments {
         &mut self,
         table: &mut GroupTable,
         contribution: Contribution<'_>,
-        values: &ArrayRef,
+        values: &[ArrayRef],
         times: Option<&Int64Array>,
     ) -> Vec<i64> {
         let (mut rows, mut groups, mut weights) = (Vec::new(), Vec::new(), Vec::new());
@@ -81,12 +81,13 @@ impl DistinctArguments {
             groups.push(group);
             weights.push(weight);
         });
-        let values = if rows.len() == values.len() {
-            values.clone()
+        let mut keys: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from(groups.clone()))];
+        if rows.len() == contribution.groups.len() {
+            keys.extend(values.iter().cloned());
         } else {
-            compute::take(values, &UInt32Array::from(rows.clone()), None).expect("rows of a batch fit a batch")
-        };
-        let keys: [ArrayRef; 2] = [Arc::new(UInt32Array::from(groups.clone())), values];
+            let rows = UInt32Array::from(rows.clone());
+            keys.extend(values.iter().map(|column| compute::take(column, &rows, None).expect("rows of a batch fit a batch")));
+        }
         hash_columns(&keys, rows.len(), &mut self.hashes);
         self.layout.encode(&keys, rows.len(), &mut self.encoded);
         self.counts.upsert(&self.encoded, &self.hashes, &mut self.entries);

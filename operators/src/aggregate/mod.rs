@@ -11,14 +11,19 @@
 //! type, or the total is negative, which only a wrong input can cause). Without group columns there is one group, and it is
 //! never absent.
 
+mod bits;
 mod changelog;
 mod distinct_arguments;
+mod entries;
 mod extremes;
 mod linear;
+mod moments;
+mod ordered;
 pub(crate) mod ordered_word;
 mod output;
 mod plain;
 mod plan;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -35,7 +40,8 @@ use crate::{EpochOperator, Horizon, Output, StateSize};
 use changelog::Changelog;
 use output::Payloads;
 use plain::PlainDelta;
-use plan::{Plan, Stream, TOTAL, TOUCHED};
+use plan::{Plan, TOTAL, TOUCHED};
+use stream::Stream;
 use words::{add_wide, wide};
 
 /// Rows that are applied, and groups whose changes are worked out, together: few enough that what they touch stays in the cache from

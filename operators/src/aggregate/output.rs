@@ -12,7 +12,10 @@ use arrow::datatypes::{DataType, i256};
 use deltic_circuit::aggregate::{AggregateValue, aggregate_column, average_result, count_result, sum_result};
 use deltic_circuit::{AggregateCall, EvalError};
 
-use super::plan::{Finish, Stream};
+use super::bits;
+use super::moments::Moments;
+use super::plan::Finish;
+use super::stream::Stream;
 use super::words::{wide, wider};
 
 /// Payloads of one stride, one after the other.
@@ -90,6 +93,16 @@ impl Results {
             }),
             Finish::Extreme { at, stream, end } => {
                 streams[*stream].extremes().expect("the plan gave the stream extremes").column(payloads.iter(), *at, *end)
+            }
+            Finish::Moment { at } => self.values(payloads, position, call, |payload| Ok(Moments::result(payload[*at]))),
+            Finish::Bits { at, count } => self.values(payloads, position, call, |payload| {
+                Ok(bits::result(&call.function, &payload[*at..], wide(payload, *count), &call.data_type))
+            }),
+            Finish::Kept { stream, ordered, reader } => {
+                let errors = &mut self.errors;
+                streams[*stream].ordered[*ordered].column(*reader, payloads.iter(), |row, error| {
+                    errors.entry(row).or_insert_with(|| (position, error.clone()));
+                })
             }
         }
     }

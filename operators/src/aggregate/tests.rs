@@ -5,8 +5,9 @@
 
 use arrow::datatypes::{IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use datafusion_common::ScalarValue;
-use deltic_circuit::AggregateFunction::{self, Avg, Count, Max, Min, Sum};
-use deltic_circuit::{Operator, aggregate::aggregate_type};
+use deltic_circuit::AggregateFunction::{self, *};
+use deltic_circuit::{Operator, SortKey, aggregate::aggregate_type};
+use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
@@ -32,8 +33,9 @@ const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 const FILTER: usize = 7;
 
 fn call(function: AggregateFunction, argument: Option<usize>) -> AggregateCall {
-    let data_type = aggregate_type(function, argument.map(|column| &TYPES[column])).unwrap();
-    AggregateCall { function, argument, distinct: false, filter: None, data_type }
+    let data_type =
+        aggregate_type(&function, &argument.map(|column| TYPES[column].clone()).into_iter().collect::<Vec<_>>()).unwrap();
+    AggregateCall::new(function, argument, data_type)
 }
 
 fn law_over(group: &[usize], calls: &[AggregateCall], append_only: bool) -> Law<Aggregate> {
@@ -205,20 +207,95 @@ fn a_negative_total_is_an_error_until_it_is_made_good() {
     assert_eq!(step(-1), (-1, 0));
 }
 
-fn calls() -> impl Strategy<Value = Vec<AggregateCall>> {
-    let argument = prop_oneof![2..7usize, 8..13usize];
+/// One call of `function` if it is defined for the types of its arguments, else a count.
+fn call_of(function: AggregateFunction, arguments: Vec<usize>) -> AggregateCall {
+    let types: Vec<DataType> = arguments.iter().map(|&column| TYPES[column].clone()).collect();
+    match aggregate_type(&function, &types) {
+        Some(data_type) => AggregateCall::new(function, arguments, data_type),
+        None => AggregateCall::new(Count, None, DataType::Int64),
+    }
+}
+
+fn argument() -> impl Strategy<Value = usize> {
+    prop_oneof![2..7usize, 8..13usize]
+}
+
+/// Sums, counts and extremes.
+fn plain_call() -> impl Strategy<Value = AggregateCall> {
     let function = prop_oneof![Just(Count), Just(Sum), Just(Avg), Just(Min), Just(Max)];
-    let call = (function, proptest::option::weighted(0.8, argument), any::<bool>(), proptest::bool::weighted(0.3));
-    let call = call.prop_map(|(function, argument, distinct, filtered)| {
-        let typed = aggregate_type(function, argument.map(|column| &TYPES[column]));
-        let (function, argument, data_type) = match typed {
-            Some(data_type) => (function, argument, data_type),
-            None => (Count, None, DataType::Int64),
-        };
-        let filter = filtered.then_some(FILTER);
-        AggregateCall { function, argument, distinct: distinct && argument.is_some(), filter, data_type }
+    (function, vec(argument(), 0..3)).prop_map(|(function, mut arguments)| {
+        arguments.truncate(if function == Count { 2 } else { 1 });
+        call_of(function, arguments)
+    })
+}
+
+/// What is computed from sums of powers, and from counts of bits.
+fn linear_call() -> impl Strategy<Value = AggregateCall> {
+    use deltic_circuit::Moment::*;
+    let one = prop_oneof![Just(VarPop), Just(VarSamp), Just(StddevPop), Just(StddevSamp)];
+    let two = prop_oneof![Just(CovarPop), Just(CovarSamp), Just(Corr), Just(RegrAvgX), Just(RegrAvgY), Just(RegrIntercept)];
+    let more = prop_oneof![Just(RegrR2), Just(RegrSlope), Just(RegrSxx), Just(RegrSxy), Just(RegrSyy)];
+    let number = prop_oneof![2..6usize, 8..11usize];
+    let bits = prop_oneof![Just(BitAnd), Just(BitOr), Just(BitXor)];
+    prop_oneof![
+        (one, number.clone()).prop_map(|(moment, x)| call_of(Moment(moment), vec![x])),
+        (prop_oneof![two, more], number.clone(), number).prop_map(|(moment, y, x)| call_of(Moment(moment), vec![y, x])),
+        (bits, prop_oneof![Just(2usize), Just(3), Just(9)]).prop_map(|(function, x)| call_of(function, vec![x])),
+        prop_oneof![Just(BoolAnd), Just(BoolOr)].prop_map(|function| call_of(function, vec![FILTER])),
+    ]
+}
+
+/// What depends on an order, or reads the whole group.
+fn ordered_call() -> impl Strategy<Value = AggregateCall> {
+    let function = prop_oneof![
+        prop_oneof![Just(FirstValue), Just(LastValue), Just(NthValue), Just(ArgMin), Just(ArgMax), Just(Mode)],
+        prop_oneof![Just(Median), Just(PercentileCont), Just(PercentileDisc)],
+        prop_oneof![Just(StringAgg), Just(ArrayAgg), Just(JsonAgg), Just(JsonObjectAgg), Just(JsonbObjectAgg)],
+    ];
+    let key = (argument(), any::<bool>(), any::<bool>());
+    let fraction = prop_oneof![Just(0.0), Just(0.1), Just(0.25), Just(0.5), Just(0.9), Just(1.0)];
+    let constants = (fraction, prop_oneof![-3..0i64, 1..4i64]);
+    (function, argument(), argument(), vec(key, 0..3), constants, any::<bool>()).prop_map(
+        |(function, first, second, order, (fraction, place), ignore_nulls)| {
+            let mut call = match function {
+                ArgMin | ArgMax | JsonObjectAgg | JsonbObjectAgg => call_of(function, vec![first, second]),
+                StringAgg => call_of(function, vec![6]),
+                Median | PercentileCont => call_of(function, vec![if first == 6 || first > 10 { 5 } else { first }]),
+                function => call_of(function, vec![first]),
+            };
+            let argument = call.argument();
+            let choosing = matches!(call.function, Median | PercentileCont | PercentileDisc | Mode);
+            if call.function.is_ordered() && !matches!(call.function, ArgMin | ArgMax) {
+                let key = |(column, descending, nulls_first): (usize, bool, bool)| SortKey {
+                    column: argument.filter(|_| choosing).unwrap_or(column),
+                    descending,
+                    nulls_first,
+                };
+                call.order = order.into_iter().map(key).collect();
+                call.order.truncate(if choosing { 1 } else { 2 });
+                call.order.dedup_by_key(|key| key.column);
+            }
+            call.parameters = match call.function {
+                PercentileCont | PercentileDisc => vec![ScalarValue::Float64(Some(fraction))],
+                NthValue => vec![ScalarValue::Int64(Some(place))],
+                StringAgg => vec![ScalarValue::Utf8(Some("-".to_owned()))],
+                _ => vec![],
+            };
+            call.ignore_nulls = ignore_nulls && call.function.is_ordered();
+            call
+        },
+    )
+}
+
+fn calls() -> impl Strategy<Value = Vec<AggregateCall>> {
+    let call = prop_oneof![2 => plain_call(), 2 => linear_call(), 3 => ordered_call()];
+    let call = (call, any::<bool>(), proptest::bool::weighted(0.3)).prop_map(|(mut call, distinct, filtered)| {
+        let orders_by_others = call.order.iter().any(|key| !call.arguments.contains(&key.column));
+        call.distinct = distinct && !call.arguments.is_empty() && !orders_by_others;
+        call.filter = filtered.then_some(FILTER);
+        call
     });
-    proptest::collection::vec(call, 1..6)
+    vec(call, 1..6)
 }
 
 fn values() -> impl Strategy<Value = Vec<ScalarValue>> + Clone {
@@ -287,7 +364,7 @@ proptest! {
     fn append_only_inputs_need_no_index(
         group in prop_oneof![Just(vec![]), Just(vec![0])],
         calls in calls(),
-        epochs in proptest::collection::vec(proptest::collection::vec((values(), 1..3i64), 0..12), 1..5),
+        epochs in vec(vec((values(), 1..3i64), 0..12), 1..5),
     ) {
         let mut law = law_over(&group, &calls, true);
         for rows in epochs {

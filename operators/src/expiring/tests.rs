@@ -4,7 +4,7 @@
 
 use arrow::datatypes::SchemaRef;
 use datafusion_common::ScalarValue;
-use deltic_circuit::{AggregateCall, AggregateFunction, Circuit, CircuitBuilder, NodeId, SortKey, retention};
+use deltic_circuit::{AggregateCall, AggregateFunction, Circuit, CircuitBuilder, Moment, NodeId, SortKey, retention};
 use proptest::prelude::*;
 
 use super::*;
@@ -39,9 +39,9 @@ enum Query {
 }
 
 fn calls() -> Vec<(String, AggregateCall)> {
-    use AggregateFunction::{Avg, Count, Max, Min, Sum};
+    use AggregateFunction::{Avg, BitOr, Count, JsonAgg, Max, Median, Min, Mode, Sum};
     let call = |function, argument: Option<usize>, distinct, data_type| {
-        ("call".to_owned(), AggregateCall { function, argument, distinct, filter: None, data_type })
+        ("call".to_owned(), AggregateCall { distinct, ..AggregateCall::new(function, argument, data_type) })
     };
     vec![
         call(Count, None, false, DataType::Int64),
@@ -50,6 +50,11 @@ fn calls() -> Vec<(String, AggregateCall)> {
         call(Min, Some(2), false, DataType::Int64),
         call(Max, Some(4), false, DataType::Utf8),
         call(Count, Some(4), true, DataType::Int64),
+        call(AggregateFunction::Moment(Moment::VarPop), Some(3), false, DataType::Float64),
+        call(BitOr, Some(2), false, DataType::Int64),
+        call(Median, Some(2), true, DataType::Float64),
+        call(Mode, Some(4), false, DataType::Utf8),
+        call(JsonAgg, Some(3), false, DataType::Utf8),
     ]
 }
 

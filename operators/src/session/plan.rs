@@ -171,13 +171,13 @@ impl Plan {
 
     fn finish(&mut self, call: &AggregateCall, input: &Schema) -> Result<Finish> {
         use AggregateFunction::{Avg, Count, Max, Min, Sum};
-        let complete = call.filter.is_none() && call.argument.is_none_or(|column| !input.field(column).is_nullable());
+        let complete = call.filter.is_none() && call.argument().is_none_or(|column| !input.field(column).is_nullable());
         if call.function == Count && complete {
             return Ok(Finish::Total);
         }
         let stream = self.stream(call, input)?;
         let floating = matches!(self.streams[stream].kind, Kind::Float);
-        Ok(match call.function {
+        Ok(match &call.function {
             Count => Finish::Count(stream),
             Sum if floating => Finish::FloatSum(stream),
             Sum => Finish::Sum(stream),
@@ -185,22 +185,23 @@ impl Plan {
             Avg => Finish::Average(stream),
             Min => Finish::Extreme(stream, End::Min),
             Max => Finish::Extreme(stream, End::Max),
+            other => return Err(Error::Shape(format!("{} is not kept by session", other.name()))),
         })
     }
 
     /// The stream of a call, as it suits all calls that share it.
     fn stream(&mut self, call: &AggregateCall, input: &Schema) -> Result<usize> {
-        let same = |stream: &Stream| (stream.argument, stream.filter) == (call.argument, call.filter);
+        let same = |stream: &Stream| (stream.argument, stream.filter) == (call.argument(), call.filter);
         if let Some(known) = self.streams.iter().position(same) {
             return Ok(known);
         }
-        let shares = |other: &&AggregateCall| (other.argument, other.filter) == (call.argument, call.filter);
-        let functions: Vec<AggregateFunction> = self.calls.iter().filter(shares).map(|call| call.function).collect();
+        let shares = |other: &&AggregateCall| (other.argument(), other.filter) == (call.argument(), call.filter);
+        let functions: Vec<&AggregateFunction> = self.calls.iter().filter(shares).map(|call| &call.function).collect();
         let summed = functions.iter().any(|function| matches!(function, AggregateFunction::Sum | AggregateFunction::Avg));
-        let counted = functions.iter().all(|function| *function == AggregateFunction::Count);
-        let data_type = call.argument.map_or(DataType::Null, |column| input.field(column).data_type().clone());
+        let counted = functions.iter().all(|function| **function == AggregateFunction::Count);
+        let data_type = call.argument().map_or(DataType::Null, |column| input.field(column).data_type().clone());
         let kind = if counted { Kind::Presence } else { Kind::try_new(&data_type, summed)? };
-        self.streams.push(Stream { argument: call.argument, filter: call.filter, kind, data_type });
+        self.streams.push(Stream { argument: call.argument(), filter: call.filter, kind, data_type });
         Ok(self.streams.len() - 1)
     }
 

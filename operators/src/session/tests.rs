@@ -113,8 +113,9 @@ impl View {
 }
 
 fn call(function: AggregateFunction, argument: Option<usize>) -> AggregateCall {
-    let data_type = aggregate_type(function, argument.map(|column| &TYPES[column])).unwrap();
-    AggregateCall { function, argument, distinct: false, filter: None, data_type }
+    let arguments: Vec<DataType> = argument.into_iter().map(|column| TYPES[column].clone()).collect();
+    let data_type = aggregate_type(&function, &arguments).unwrap();
+    AggregateCall::new(function, argument, data_type)
 }
 
 /// Watermarks of an epoch.

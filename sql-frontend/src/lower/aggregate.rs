@@ -3,13 +3,17 @@
 //! The analyzer casts arguments to the type that DataFusion's own accumulators want. Sums and averages of integers need no such cast here,
 //! and must not have it: `avg(CAST(x AS DOUBLE))` of a large integer would round before it adds.
 
-use arrow::datatypes::DataType;
-use datafusion_common::ScalarValue;
-use datafusion_expr::expr::AggregateFunction as PlanAggregate;
-use datafusion_expr::{Aggregate, Expr as PlanExpr};
-use deltic_circuit::{AggregateCall, AggregateFunction, Expr};
+use std::sync::Arc;
 
-use super::expr::column_type;
+use arrow::array::new_empty_array;
+use arrow::datatypes::DataType;
+use datafusion_common::{DFSchema, ScalarValue};
+use datafusion_expr::expr::{AggregateFunction as PlanAggregate, NullTreatment};
+use datafusion_expr::{Aggregate, AggregateUDF, Expr as PlanExpr, SortExpr};
+use deltic_circuit::aggregate::finish_group;
+use deltic_circuit::{AggregateCall, AggregateFunction, Expr, Moment, SortKey};
+
+use super::expr::{column_type, fold, lower_expression};
 use super::piped::{Piped, inner_name};
 use super::{Lower, Lowering};
 use crate::SqlError;
@@ -17,60 +21,111 @@ use crate::error::Code;
 
 /// The calls of an aggregation.
 pub(super) struct Calls<'a> {
-    calls: Vec<Call>,
-    /// What they are computed from: arguments and filters.
+    /// With places among the arguments instead of columns.
+    calls: Vec<(String, AggregateCall)>,
+    /// What they are computed from: arguments, orders and filters.
     pub(super) arguments: Vec<&'a PlanExpr>,
-}
-
-/// An aggregate with places among the arguments.
-struct Call {
-    function: AggregateFunction,
-    argument: Option<usize>,
-    distinct: bool,
-    filter: Option<usize>,
-    data_type: DataType,
-    name: String,
 }
 
 impl<'a> Calls<'a> {
     pub(super) fn of(aggregate: &'a Aggregate) -> Lower<Self> {
-        let mut arguments = Vec::new();
+        let mut calls = Calls { calls: Vec::new(), arguments: Vec::new() };
         // Grouping sets have a column more than keys.
         let fields = aggregate.schema.fields().iter().skip(aggregate.schema.fields().len() - aggregate.aggr_expr.len());
-        let calls = aggregate.aggr_expr.iter().zip(fields);
-        let calls = calls.map(|(expr, field)| call(expr, column_type(field.data_type())?, field.name(), &mut arguments));
-        Ok(Calls { calls: calls.collect::<Lower<Vec<_>>>()?, arguments })
+        for (expr, field) in aggregate.aggr_expr.iter().zip(fields) {
+            let call = calls.call(expr, column_type(field.data_type())?, aggregate.input.schema())?;
+            calls.calls.push((inner_name(field.name()), call));
+        }
+        Ok(calls)
     }
 
-    pub(super) fn has_distinct(&self) -> bool {
-        self.calls.iter().any(|call| call.distinct)
+    /// Whether a session keeps what all calls need.
+    pub(super) fn are_mergeable(&self) -> bool {
+        self.calls.iter().all(|(_, call)| call.is_mergeable())
     }
 
-    /// Takes away the casts of `lowered`, the arguments, that sums and averages do not need.
+    /// Takes away the casts of `lowered`, the arguments, that sums, averages and what is computed like them do not need.
     pub(super) fn strip_casts(&self, lowered: &mut [Expr]) {
-        for call in &self.calls {
-            if let Some(argument) = call.argument
-                && matches!(call.function, AggregateFunction::Sum | AggregateFunction::Avg)
-            {
-                strip_integer_cast(&mut lowered[argument]);
+        use AggregateFunction::{Avg, Median, Moment, PercentileCont, Sum};
+        for (_, call) in &self.calls {
+            let exact = matches!(call.function, Moment(_) | PercentileCont);
+            if exact || matches!(call.function, Sum | Avg | Median) {
+                call.arguments.iter().for_each(|&argument| strip_cast(&mut lowered[argument], exact));
             }
         }
     }
 
     /// The calls over columns, where `positions` are those of the arguments.
-    pub(super) fn made(self, positions: &[usize]) -> Vec<(String, AggregateCall)> {
-        let made = self.calls.into_iter().map(|call| {
-            let place = |index: usize| positions[index];
-            let made = AggregateCall {
-                function: call.function,
-                argument: call.argument.map(place),
-                distinct: call.distinct,
-                filter: call.filter.map(place),
-                data_type: call.data_type,
-            };
-            (call.name, made)
+    pub(super) fn made(self, positions: &[usize]) -> Lower<Vec<(String, AggregateCall)>> {
+        let made = self.calls.into_iter().map(|(name, mut call)| {
+            let place = |index: &mut usize| *index = positions[*index];
+            call.arguments.iter_mut().for_each(place);
+            call.order.iter_mut().for_each(|key| place(&mut key.column));
+            call.filter.iter_mut().for_each(place);
+            // What stands twice in an order decides once.
+            let mut order: Vec<SortKey> = Vec::new();
+            for key in call.order.drain(..) {
+                if order.iter().all(|known| known.column != key.column) {
+                    order.push(key);
+                }
+            }
+            if call.distinct && order.iter().any(|key| !call.arguments.contains(&key.column)) {
+                let what = format!("{} with DISTINCT can be ordered by its arguments only", call.function.name());
+                return Err(SqlError::nowhere(Code::Query, what));
+            }
+            call.order = order;
+            Ok((name, call))
         });
         made.collect()
+    }
+
+    fn push(&mut self, expr: &'a PlanExpr) -> usize {
+        self.arguments.push(expr);
+        self.arguments.len() - 1
+    }
+
+    fn call(&mut self, expr: &'a PlanExpr, data_type: DataType, schema: &DFSchema) -> Lower<AggregateCall> {
+        let unsupported = |what: String| SqlError::nowhere(Code::Unsupported, format!("{what} is not supported"));
+        let PlanExpr::AggregateFunction(PlanAggregate { func, params }) = expr.unaliased() else {
+            return Err(unsupported(format!("the aggregate {expr}")));
+        };
+        let function = function_of(func);
+        let is_star = |args: &[PlanExpr]| matches!(args, [PlanExpr::Literal(value, _)] if !value.is_null());
+        let arguments: Vec<&PlanExpr> = match function {
+            // count(*) is the count of a literal.
+            AggregateFunction::Count if is_star(&params.args) && !params.distinct => Vec::new(),
+            _ => params.args.iter().collect(),
+        };
+        let values = values(&function, &arguments, schema)?;
+        if values > arguments.len() {
+            return Err(unsupported(format!("{} with {} arguments", func.name(), arguments.len())));
+        }
+        let (arguments, constants) = arguments.split_at(values);
+        let mut call = AggregateCall::new(function, [], data_type);
+        call.parameters = parameters(&call.function, func.name(), constants, schema)?;
+        call.arguments = arguments.iter().map(|expr| self.push(expr)).collect();
+        if matches!(call.function, AggregateFunction::Other(_)) {
+            try_out(&call, arguments, schema)?;
+        }
+        let chosen_by_argument = matches!(call.function, AggregateFunction::ArgMin | AggregateFunction::ArgMax);
+        if !params.order_by.is_empty() && chosen_by_argument {
+            return Err(unsupported(format!("ORDER BY in {}", func.name())));
+        }
+        // The others see the rows in no order.
+        if call.function.is_ordered() {
+            let key = |sort: &'a SortExpr| SortKey {
+                column: self.push(&sort.expr),
+                descending: !sort.asc,
+                nulls_first: sort.nulls_first,
+            };
+            call.order = params.order_by.iter().map(key).collect();
+        }
+        call.filter = params.filter.as_deref().map(|filter| self.push(filter));
+        call.ignore_nulls = func.name() == ANY_VALUE || params.null_treatment == Some(NullTreatment::IgnoreNulls);
+        // MIN and MAX of a set are those of the multiset.
+        let extreme = matches!(call.function, AggregateFunction::Min | AggregateFunction::Max);
+        call.distinct = params.distinct && !extreme || func.name() == APPROX_DISTINCT;
+        Ok(call)
     }
 }
 
@@ -96,7 +151,7 @@ impl Lowering {
             return self.built(|builder| builder.distinct(rows));
         }
         let (input, positions) = self.arguments(input, groups, lowered)?;
-        let aggregates = calls.made(&positions[group_width..]);
+        let aggregates = calls.made(&positions[group_width..])?;
         self.built(|builder| builder.aggregate(input, positions[..group_width].to_vec(), aggregates))
     }
 
@@ -125,36 +180,80 @@ impl Lowering {
     }
 }
 
-fn call<'a>(expr: &'a PlanExpr, data_type: DataType, name: &str, exprs: &mut Vec<&'a PlanExpr>) -> Lower<Call> {
-    let unsupported = |what: String| SqlError::nowhere(Code::Unsupported, format!("{what} is not supported"));
-    let PlanExpr::AggregateFunction(PlanAggregate { func, params }) = expr.unaliased() else {
-        return Err(unsupported(format!("the aggregate {expr}")));
-    };
-    let function = match func.name() {
-        "count" => AggregateFunction::Count,
-        "sum" => AggregateFunction::Sum,
-        "avg" => AggregateFunction::Avg,
-        "min" => AggregateFunction::Min,
-        "max" => AggregateFunction::Max,
-        other => return Err(unsupported(format!("the aggregate {other}"))),
-    };
-    if !params.order_by.is_empty() || params.null_treatment.is_some() {
-        return Err(unsupported(format!("ORDER BY or IGNORE NULLS in {}", func.name())));
+/// Any value will do: the first in order, which is a function of the rows.
+const ANY_VALUE: &str = "any_value";
+/// The exact number is an approximation too, and right when rows are deleted.
+const APPROX_DISTINCT: &str = "approx_distinct";
+
+/// A function of the binder as one of the circuit.
+fn function_of(function: &Arc<AggregateUDF>) -> AggregateFunction {
+    match function.name() {
+        "var" => AggregateFunction::Moment(Moment::VarSamp),
+        "stddev" => AggregateFunction::Moment(Moment::StddevSamp),
+        "regr_count" | APPROX_DISTINCT => AggregateFunction::Count,
+        ANY_VALUE => AggregateFunction::FirstValue,
+        name => AggregateFunction::named(name).unwrap_or_else(|| AggregateFunction::Other(function.clone())),
     }
-    let mut push = |expr: &'a PlanExpr| {
-        exprs.push(expr);
-        exprs.len() - 1
+}
+
+/// How many of the arguments are values of the rows: the others are constants.
+fn values(function: &AggregateFunction, arguments: &[&PlanExpr], schema: &DFSchema) -> Lower<usize> {
+    use AggregateFunction::{ArgMax, ArgMin, Count, JsonObjectAgg, JsonbObjectAgg, Moment, Other};
+    Ok(match function {
+        Count => arguments.len(),
+        Moment(moment) => moment.arity(),
+        ArgMin | ArgMax | JsonObjectAgg | JsonbObjectAgg => 2,
+        Other(_) => {
+            let lowered = arguments.iter().map(|argument| lower_expression(argument, schema)).collect::<Lower<Vec<_>>>()?;
+            lowered.iter().rposition(|argument| argument.as_literal().is_none()).map_or(1, |last| last + 1)
+        }
+        _ => 1,
+    })
+}
+
+/// The constant arguments in the types that the function wants.
+fn parameters(function: &AggregateFunction, name: &str, constants: &[&PlanExpr], schema: &DFSchema) -> Lower<Vec<ScalarValue>> {
+    use AggregateFunction::{NthValue, Other, PercentileCont, PercentileDisc, StringAgg};
+    let (wanted, what, is_valid): (_, _, fn(&ScalarValue) -> bool) = match function {
+        PercentileCont | PercentileDisc => {
+            let is_fraction =
+                |value: &ScalarValue| matches!(value, ScalarValue::Float64(Some(fraction)) if (0.0..=1.0).contains(fraction));
+            (Some(DataType::Float64), "a number from 0 to 1", is_fraction)
+        }
+        NthValue => {
+            let is_place = |value: &ScalarValue| matches!(value, ScalarValue::Int64(Some(place)) if *place != 0);
+            (Some(DataType::Int64), "a number that is not 0", is_place)
+        }
+        StringAgg => (Some(DataType::Utf8), "a text", |_| true),
+        _ => (None, "a constant", |_| true),
     };
-    let argument = match params.args.as_slice() {
-        // count(*) is the count of a literal.
-        [PlanExpr::Literal(value, _)] if function == AggregateFunction::Count && !value.is_null() && !params.distinct => None,
-        [argument] => Some(push(argument)),
-        _ => return Err(unsupported(format!("{} with several arguments", func.name()))),
+    let expected = match function {
+        Other(_) => constants.len(),
+        _ => usize::from(wanted.is_some()),
     };
-    let filter = params.filter.as_deref().map(push);
-    // MIN and MAX of a set are those of the multiset.
-    let distinct = params.distinct && !matches!(function, AggregateFunction::Min | AggregateFunction::Max);
-    Ok(Call { function, argument, distinct, filter, data_type, name: inner_name(name) })
+    if constants.len() != expected {
+        let message = format!("{name} has {} constant argument(s), not {}", expected, constants.len());
+        return Err(SqlError::nowhere(Code::Query, message));
+    }
+    let constant = |expr: &&PlanExpr| {
+        let lowered = lower_expression(expr, schema)?;
+        let lowered = wanted.iter().fold(lowered, |lowered, wanted| fold(lowered.cast(wanted.clone())));
+        lowered.as_literal().filter(|value| is_valid(value)).cloned().ok_or_else(|| {
+            let message = format!("the argument {expr} of {name} must be {what}, the same for all rows");
+            SqlError::nowhere(Code::Query, message)
+        })
+    };
+    constants.iter().map(constant).collect()
+}
+
+/// Applies a function of DataFusion to no rows, so that constants that it does not take are refused before there are any.
+fn try_out(call: &AggregateCall, arguments: &[&PlanExpr], schema: &DFSchema) -> Lower<()> {
+    let empty = |expr: &&PlanExpr| Ok(new_empty_array(&lower_expression(expr, schema)?.data_type()));
+    let columns = arguments.iter().map(empty).collect::<Lower<Vec<_>>>()?;
+    match finish_group(call, &columns, &[]) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(SqlError::nowhere(Code::Query, error.message)),
+    }
 }
 
 trait Unaliased {
@@ -172,14 +271,13 @@ impl Unaliased for PlanExpr {
     }
 }
 
-fn strip_integer_cast(expr: &mut Expr) {
-    if let Expr::Cast { input, data_type, safe: false } = expr
-        && input.data_type().is_integer()
-        && (data_type.is_integer() || data_type == &DataType::Float64)
-    {
-        let widens = data_type == &DataType::Float64 || data_type.primitive_width() >= input.data_type().primitive_width();
-        if widens {
-            *expr = std::mem::replace(input.as_mut(), Expr::Literal(ScalarValue::Null));
-        }
+/// Takes away a cast that loses nothing, or, if the function is `exact` in any number, one to a float that would.
+fn strip_cast(expr: &mut Expr, exact: bool) {
+    let Expr::Cast { input, data_type, safe: false } = expr else { return };
+    let to_float = data_type == &DataType::Float64;
+    let from = input.data_type();
+    let widens = to_float || data_type.is_integer() && data_type.primitive_width() >= from.primitive_width();
+    if from.is_integer() && widens || exact && to_float && matches!(from, DataType::Decimal128(..)) {
+        *expr = std::mem::replace(input.as_mut(), Expr::Literal(ScalarValue::Null));
     }
 }

@@ -37,7 +37,7 @@ impl Lowering {
         let names: Vec<String> = aggregate.schema.fields().iter().map(|field| inner_name(field.name())).collect();
         let groups = names.iter().cloned().zip(lowered.iter().take(keys.len()).cloned()).collect();
         let (input, positions) = self.arguments(input, groups, lowered)?;
-        let made = calls.made(&positions[keys.len()..]);
+        let made = calls.made(&positions[keys.len()..])?;
         let types = aggregate.schema.fields().iter().map(|field| column_type(field.data_type()));
         let types = types.collect::<Lower<Vec<DataType>>>()?;
         let mut parts = Vec::with_capacity(sets.len());
@@ -55,13 +55,7 @@ impl Lowering {
             self.builder.aggregate(input, group, calls)
         } else if group.is_empty() {
             // The one group of all rows, which is there without any.
-            let call = AggregateCall {
-                function: AggregateFunction::Count,
-                argument: None,
-                distinct: false,
-                filter: None,
-                data_type: DataType::Int64,
-            };
+            let call = AggregateCall::new(AggregateFunction::Count, None, DataType::Int64);
             self.builder.aggregate(input, group, vec![("__rows".to_string(), call)])
         } else {
             let columns = self.columns_of(input);

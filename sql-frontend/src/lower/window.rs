@@ -2,7 +2,7 @@
 //!
 //! An aggregation of whole sessions (by the partition and a bound of the window) needs no rows of its own: the session operator keeps the
 //! aggregates of each session, which is far cheaper than a group that every longer session enters anew. That is recognised here, whichever way it
-//! was written; an aggregation of anything else over sessions, or with DISTINCT, is one over their rows.
+//! was written; an aggregation of anything else over sessions, with DISTINCT, or with what a session does not keep, is one over their rows.
 
 use datafusion_expr::{Aggregate, LogicalPlan};
 use deltic_circuit::{AggregateCall, Expr, Window};
@@ -92,7 +92,7 @@ impl Lowering {
         let partition = node.partition.iter().map(|key| lower_expression(key, node.input.schema())).collect::<Lower<Vec<_>>>()?;
         let Some(places) = places(&groups, &partition, width) else { return Ok(None) };
         let mut arguments = calls.arguments.iter().map(|expr| over_sessions(expr)).collect::<Lower<Vec<Expr>>>()?;
-        if calls.has_distinct() || arguments.iter().any(|argument| reads_bounds(argument, width) || reads_clock(argument)) {
+        if !calls.are_mergeable() || arguments.iter().any(|argument| reads_bounds(argument, width) || reads_clock(argument)) {
             return Ok(None);
         }
         calls.strip_casts(&mut arguments);
@@ -101,7 +101,7 @@ impl Lowering {
         let exprs: Vec<Expr> = partition.into_iter().chain([time]).chain(arguments).collect();
         let input = self.piped(&node.input)?;
         let (input, positions) = self.narrowed(input, exprs)?;
-        let made: Vec<(String, AggregateCall)> = calls.made(&positions[keys + 1..]);
+        let made: Vec<(String, AggregateCall)> = calls.made(&positions[keys + 1..])?;
         let count = made.len();
         let partition = positions[..keys].to_vec();
         let made =

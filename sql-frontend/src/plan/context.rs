@@ -162,7 +162,7 @@ impl ContextProvider for Context<'_> {
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        super::functions::AGGREGATES.iter().map(|name| name.to_string()).collect()
+        FUNCTIONS.aggregate_names().map(str::to_string).collect()
     }
 
     fn udwf_names(&self) -> Vec<String> {

@@ -6,11 +6,9 @@ use std::sync::{Arc, LazyLock};
 use datafusion_expr::planner::ExprPlanner;
 use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
+use super::aggregates::{AGGREGATE_SYNONYMS, declared};
 use super::clock::NOW;
 use super::window::MARKERS;
-
-/// The aggregates that have an operator.
-pub(crate) const AGGREGATES: &[&str] = &["count", "sum", "avg", "min", "max"];
 
 /// All functions, by name and alias.
 pub(crate) static FUNCTIONS: LazyLock<Functions> = LazyLock::new(Functions::new);
@@ -37,11 +35,17 @@ impl Functions {
                 scalar.insert(synonym.to_string(), function);
             }
         }
+        let aggregates = datafusion_functions_aggregate::all_default_aggregate_functions().into_iter();
+        let aggregates = aggregates.chain(declared());
+        let mut aggregate = by_name(aggregates, |function| (function.name().to_string(), function.aliases().to_vec()));
+        for (synonym, name) in AGGREGATE_SYNONYMS {
+            if let Some(function) = aggregate.get(*name).cloned() {
+                aggregate.insert(synonym.to_string(), function);
+            }
+        }
         Functions {
             scalar,
-            aggregate: by_name(datafusion_functions_aggregate::all_default_aggregate_functions(), |function| {
-                (function.name().to_string(), function.aliases().to_vec())
-            }),
+            aggregate,
             window: by_name(datafusion_functions_window::all_default_window_functions(), |function| {
                 (function.name().to_string(), function.aliases().to_vec())
             }),
@@ -63,6 +67,11 @@ impl Functions {
 
     pub(crate) fn aggregate(&self, name: &str) -> Option<&Arc<AggregateUDF>> {
         self.aggregate.get(name)
+    }
+
+    /// All names of aggregates.
+    pub(crate) fn aggregate_names(&self) -> impl Iterator<Item = &str> {
+        self.aggregate.keys().map(String::as_str)
     }
 
     pub(crate) fn window(&self, name: &str) -> Option<&Arc<WindowUDF>> {

@@ -4,6 +4,7 @@
 //! DataFusion against the catalog ([`context`], [`functions`], [`types`]), type coercion and optimisation ([`optimise`]), lowering to a circuit
 //! ([`crate::lower`]), and the names that users see put on the result. Errors of DataFusion are translated by [`diagnose`].
 
+mod aggregates;
 mod as_of;
 mod clock;
 mod constant;

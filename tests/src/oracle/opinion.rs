@@ -24,7 +24,7 @@ use deltic_zset::ZBatch;
 use super::{difference, query};
 
 /// Words that make a result depend on how ties are broken, or whose meaning differs; in lower case.
-const NO_OPINION: [&str; 16] = [
+const NO_OPINION: [&str; 22] = [
     " limit ",
     " offset ",
     " fetch ",
@@ -32,6 +32,14 @@ const NO_OPINION: [&str; 16] = [
     "first_value",
     "last_value",
     "nth_value",
+    "any_value",
+    "approx_",
+    // What cancels to zero in exact sums leaves a rest in rounded ones.
+    "covar_",
+    "corr(",
+    "regr_",
+    // It forgets the DISTINCT.
+    "bit_xor(distinct",
     "array_agg",
     "string_agg",
     "distinct on",

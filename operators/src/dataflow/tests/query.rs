@@ -195,7 +195,7 @@ impl Builder {
         argument: Option<usize>,
         schema: SchemaRef,
     ) -> NodeId {
-        let call = AggregateCall { function, argument, distinct: false, filter: None, data_type: DataType::Int64 };
+        let call = AggregateCall::new(function, argument, DataType::Int64);
         self.node(Operator::Aggregate { group, aggregates: vec![call] }, vec![input], schema)
     }
 }

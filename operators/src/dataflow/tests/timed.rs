@@ -141,7 +141,7 @@ enum Emit {
 
 fn count() -> Vec<(String, AggregateCall)> {
     let function = AggregateFunction::Count;
-    vec![("n".to_owned(), AggregateCall { function, argument: None, distinct: false, filter: None, data_type: DataType::Int64 })]
+    vec![("n".to_owned(), AggregateCall::new(function, None, DataType::Int64))]
 }
 
 /// The same times in tenths of seconds.

@@ -13,12 +13,13 @@ fn calls() -> impl Strategy<Value = Vec<AggregateCall>> {
     let function = prop_oneof![Just(Count), Just(Sum), Just(Avg), Just(Min), Just(Max)];
     let call = (function, proptest::option::weighted(0.8, argument), proptest::bool::weighted(0.3));
     let call = call.prop_map(|(function, argument, filtered)| {
-        let typed = aggregate_type(function, argument.map(|column| &TYPES[column]));
+        let arguments: Vec<DataType> = argument.into_iter().map(|column: usize| TYPES[column].clone()).collect();
+        let typed = aggregate_type(&function, &arguments);
         let (function, argument, data_type) = match typed {
             Some(data_type) => (function, argument, data_type),
             None => (Count, None, DataType::Int64),
         };
-        AggregateCall { function, argument, distinct: false, filter: filtered.then_some(FILTER), data_type }
+        AggregateCall { filter: filtered.then_some(FILTER), ..AggregateCall::new(function, argument, data_type) }
     });
     // Few calls are words more often.
     prop_oneof![vec(call.clone(), 0..3), vec(call, 1..7)]

@@ -4,7 +4,7 @@ use datafusion_expr::Volatility;
 use sqlparser::ast::*;
 
 use super::super::clock::CLOCK_FUNCTIONS;
-use super::super::functions::{AGGREGATES, FUNCTIONS};
+use super::super::functions::FUNCTIONS;
 use super::super::grouping::GROUPING;
 use super::super::list_rows::UNNEST;
 use super::super::naming;
@@ -14,6 +14,9 @@ use crate::SqlError;
 use crate::error::Code;
 use crate::parser::fold;
 use crate::suggest::did_you_mean;
+
+/// The aggregates of which other numbers of arguments would get a message about types from the binder.
+const UNARY: &[&str] = &["sum", "avg", "min", "max"];
 
 impl Validator {
     pub(super) fn function(self, function: &Function) -> Valid {
@@ -25,9 +28,13 @@ impl Validator {
         here.absent(&[
             (function.uses_odbc_syntax, "{fn ..}"),
             (!matches!(function.parameters, FunctionArguments::None), "parameters of a function"),
-            (function.null_treatment.is_some(), "IGNORE / RESPECT NULLS"),
-            (!function.within_group.is_empty(), "WITHIN GROUP"),
         ])?;
+        let is_aggregate = FUNCTIONS.aggregate(&name).is_some() && function.over.is_none();
+        here.absent(&[
+            (function.null_treatment.is_some() && !is_aggregate, "IGNORE / RESPECT NULLS"),
+            (!function.within_group.is_empty() && !is_aggregate, "WITHIN GROUP"),
+        ])?;
+        here.order_by_list(&function.within_group)?;
         let mut distinct = false;
         let mut arguments = 0;
         match &function.args {
@@ -38,13 +45,16 @@ impl Validator {
                 arguments = list.args.len();
                 match is_session_bound(&name) {
                     true => here.session_arguments(list)?,
-                    false => here.function_arguments(list)?,
+                    false => here.function_arguments(list, is_aggregate)?,
                 }
             }
         }
-        if AGGREGATES.contains(&name.as_str()) && arguments != 1 {
-            let error = SqlError::new(Code::Query, here.position, format!("{name} has one argument, not {arguments}"));
-            return Err(if name == "count" { error.with_hint("count(*) counts rows") } else { error });
+        if UNARY.contains(&name.as_str()) && arguments != 1 {
+            return Err(SqlError::new(Code::Query, here.position, format!("{name} has one argument, not {arguments}")));
+        }
+        if name == "count" && arguments == 0 {
+            let error = SqlError::new(Code::Query, here.position, "count has one argument, not 0");
+            return Err(error.with_hint("count(*) counts rows"));
         }
         if name == UNNEST && (distinct || arguments != 1 || function.filter.is_some() || function.over.is_some()) {
             return here.refuse("UNNEST of several lists or with modifiers outside of FROM");
@@ -70,17 +80,18 @@ impl Validator {
         let is_session = matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if WindowKind::of(&fold(ident)) == Some(WindowKind::Session));
         match &function.args {
             FunctionArguments::List(list) if list.duplicate_treatment.is_none() && is_session => here.session_arguments(list),
-            FunctionArguments::List(list) if list.duplicate_treatment.is_none() => here.function_arguments(list),
+            FunctionArguments::List(list) if list.duplicate_treatment.is_none() => here.function_arguments(list, false),
             _ => here.refuse("a window in GROUP BY without arguments"),
         }
     }
 
-    fn function_arguments(self, list: &FunctionArgumentList) -> Valid {
-        if let Some(clause) = list.clauses.first() {
-            return self.refuse(match clause {
-                FunctionArgumentClause::OrderBy(_) => "ORDER BY in an aggregate".to_string(),
-                other => format!("{other} in a call"),
-            });
+    fn function_arguments(self, list: &FunctionArgumentList, is_aggregate: bool) -> Valid {
+        for clause in &list.clauses {
+            match clause {
+                FunctionArgumentClause::OrderBy(order) if is_aggregate => self.order_by_list(order)?,
+                FunctionArgumentClause::IgnoreOrRespectNulls(_) if is_aggregate => {}
+                other => return self.refuse(format!("{other} in a call")),
+            }
         }
         list.args.iter().try_for_each(|argument| match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.expr(expr),
@@ -97,12 +108,15 @@ impl Validator {
             let error = SqlError::new(Code::Query, self.position, "SESSION has the arguments time, gap");
             return Err(error.with_hint("the most sessions of a key are given as max_sessions_per_key => .."));
         }
-        self.function_arguments(&FunctionArgumentList { args, ..list.clone() })
+        self.function_arguments(&FunctionArgumentList { args, ..list.clone() }, false)
     }
 
     /// Whether the function exists and may be used.
     fn resolve(self, name: &str) -> Valid {
-        if matches!(name, naming::MOD | GROUPING | UNNEST) || AGGREGATES.contains(&name) || CLOCK_FUNCTIONS.contains(&name) {
+        if matches!(name, naming::MOD | GROUPING | UNNEST)
+            || FUNCTIONS.aggregate(name).is_some()
+            || CLOCK_FUNCTIONS.contains(&name)
+        {
             return Ok(());
         }
         if WindowKind::of(name).is_some() {
@@ -117,17 +131,11 @@ impl Validator {
             let message = format!("{name}() is not a function of its arguments, so its rows could not be retracted");
             return Err(SqlError::new(Code::Volatile, self.position, message));
         }
-        if let Some(function) = FUNCTIONS.aggregate(name) {
-            if AGGREGATES.contains(&function.name()) {
-                return Ok(());
-            }
-            return self.refuse(format!("the aggregate {name}"));
-        }
         if FUNCTIONS.window(name).is_some() {
             return self.refuse(format!("the window function {name} without OVER"));
         }
         let error = SqlError::new(Code::UnknownFunction, self.position, format!("unknown function {name}"));
-        Err(match did_you_mean(name, FUNCTIONS.scalar_names().chain(AGGREGATES.iter().copied())) {
+        Err(match did_you_mean(name, FUNCTIONS.scalar_names().chain(FUNCTIONS.aggregate_names())) {
             Some(hint) => error.with_hint(hint),
             None => error,
         })

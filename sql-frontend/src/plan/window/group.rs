@@ -14,7 +14,7 @@ use deltic_zset::types::canonical_type;
 use sqlparser::ast::*;
 
 use super::super::duration::length;
-use super::super::functions::AGGREGATES;
+use super::super::functions::FUNCTIONS;
 use super::super::naming::call;
 use super::marker::{Marker, is_session_bound, marker_name};
 use super::relation::external;
@@ -183,7 +183,7 @@ impl Bare {
 
 /// Whether the arguments of the function are over rows of the input, not over groups.
 fn is_over_input(function: &str) -> bool {
-    AGGREGATES.contains(&function) || is_marker(function)
+    FUNCTIONS.aggregate(function).is_some() || is_marker(function)
 }
 
 impl VisitorMut for Bare {
