@@ -1,17 +1,21 @@
-//! What evaluating an expression costs, by its kind: 10,000 rows, every eleventh value NULL. Divide by 10,000 for a row.
+//! What evaluating an expression costs, by its kind: 10,000 rows, every eleventh value NULL. Divide by 10,000 for a row. Functions of our own stand beside
+//! DataFusion's of the same name.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray};
-use arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use deltic_circuit::{BinaryOp, Expr};
+use datafusion_expr::ScalarUDF;
+use deltic_circuit::{BinaryOp, Expr, functions};
 
 const ROWS: usize = 10_000;
 const DECIMAL: DataType = DataType::Decimal128(18, 2);
 
-/// Columns: two integers, a float, a decimal, a text.
+const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+/// Columns: two integers, a float, a decimal, a text, a time.
 fn columns() -> Vec<ArrayRef> {
     let value = |row: usize| (!row.is_multiple_of(11)).then_some((row * 7919 % 1000) as i64);
     let values = || (0..ROWS).map(value);
@@ -22,6 +26,11 @@ fn columns() -> Vec<ArrayRef> {
         Arc::new(values().map(|value| value.map(|value| value as f64)).collect::<Float64Array>()),
         Arc::new(decimals.with_data_type(DECIMAL)),
         Arc::new(values().map(|value| value.map(|value| format!("https://example.org/{value}/item"))).collect::<StringArray>()),
+        Arc::new(
+            (0..ROWS)
+                .map(|row| value(row).map(|value| 1_700_000_000_000_000 + value * 77_777_777))
+                .collect::<TimestampMicrosecondArray>(),
+        ),
     ]
 }
 
@@ -56,11 +65,56 @@ fn expressions() -> Vec<(&'static str, Expr)> {
     ]
 }
 
+/// Functions: (name, DataFusion's or ours, expression).
+fn calls() -> Vec<(String, Expr)> {
+    let text = Expr::column(4, DataType::Utf8);
+    let time = Expr::column(5, TIMESTAMP);
+    let own = |name: &str| functions::named(name).unwrap_or_else(|| panic!("there is no {name}"));
+    let list = || DataType::new_list(DataType::Utf8, true);
+    let call = |function: Arc<ScalarUDF>, arguments: Vec<Expr>, returns: DataType| {
+        Expr::function(function, arguments, Arc::new(Field::new("result", returns, true)))
+    };
+    let pair = |name: &str, theirs: Arc<ScalarUDF>, arguments: Vec<Expr>, returns: DataType| {
+        let ours = call(own(name), arguments.clone(), returns.clone());
+        [(format!("{name}/ours"), ours), (format!("{name}/datafusion"), call(theirs, arguments, returns))]
+    };
+    let mut calls = Vec::new();
+    calls.extend(pair(
+        "to_char",
+        datafusion_functions::datetime::to_char(),
+        vec![time.clone(), Expr::literal("%Y-%m-%d %H:%M:%S")],
+        DataType::Utf8,
+    ));
+    calls.extend(pair(
+        "regexp_match",
+        datafusion_functions::regex::regexp_match(),
+        vec![text.clone(), Expr::literal("/(7[0-9]+)/")],
+        list(),
+    ));
+    calls.extend(pair(
+        "regexp_replace",
+        datafusion_functions::regex::regexp_replace(),
+        vec![text.clone(), Expr::literal("[0-9]+"), Expr::literal("#")],
+        DataType::Utf8,
+    ));
+    let format = vec![time, Expr::literal("yyyy-MM-dd HH:mm:ss")];
+    calls.push(("date_format/ours".to_owned(), call(own("date_format"), format, DataType::Utf8)));
+    let index = vec![text, Expr::literal("/"), Expr::literal(3i64)];
+    calls.push(("split_index/ours".to_owned(), call(own("split_index"), index, DataType::Utf8)));
+    calls
+}
+
 fn evaluation(criterion: &mut Criterion) {
     let columns = columns();
     let mut group = criterion.benchmark_group("expression");
     group.throughput(Throughput::Elements(ROWS as u64));
     for (name, expression) in expressions() {
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(expression.evaluate(black_box(&columns), ROWS))));
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("function");
+    group.throughput(Throughput::Elements(ROWS as u64));
+    for (name, expression) in calls() {
         group.bench_function(name, |bencher| bencher.iter(|| black_box(expression.evaluate(black_box(&columns), ROWS))));
     }
     group.finish();

@@ -30,8 +30,9 @@ use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
 use deltic_zset::types;
 
-pub(crate) use value::Frame;
-use value::{Evaluation, Value};
+pub(crate) use strings::compile_regex;
+use value::Evaluation;
+pub(crate) use value::{Frame, Value};
 
 use crate::errors::code;
 use crate::{BinaryOp, EvalError, Expr, RowErrors};
@@ -141,6 +142,29 @@ fn literal(value: &ScalarValue, rows: usize) -> Evaluation {
     match array {
         Ok(array) => Evaluation { value: Value::Scalar(array), errors: RowErrors::none() },
         Err(message) => Evaluation::failed(&value.data_type(), rows, &EvalError::new(code::UNSUPPORTED, message)),
+    }
+}
+
+/// `value` as `to`, for functions.
+///
+/// # Errors
+/// The first row that has no counterpart.
+pub(crate) fn cast(value: &Value, to: &DataType, rows: usize) -> Result<Value, String> {
+    kernel_result(cast::cast(value, to, false, rows))
+}
+
+/// `left op right` for a comparison of operands of one type, for functions.
+///
+/// # Errors
+/// If the types are not compared.
+pub(crate) fn compare(op: BinaryOp, left: &Value, right: &Value, rows: usize) -> Result<ArrayRef, String> {
+    Ok(kernel_result(compare::compare(op, left, right, rows))?.into_array(rows))
+}
+
+fn kernel_result(evaluation: Evaluation) -> Result<Value, String> {
+    match evaluation.errors.iter().next() {
+        None => Ok(evaluation.value),
+        Some((_, error)) => Err(error.message.clone()),
     }
 }
 

@@ -31,12 +31,14 @@
 
 pub mod aggregate;
 mod builder;
+mod calendar;
 mod error;
 pub mod errors;
 mod eval;
 pub mod explain;
 mod expr;
 mod fingerprint;
+pub mod functions;
 pub mod interpreter;
 mod map_filter;
 mod node;

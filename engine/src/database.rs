@@ -146,6 +146,18 @@ impl Database {
         self.handle().ask(|reply| Request::Subscribe { relations: resolved, reply })
     }
 
+    /// Makes a function in Rust known to SQL: any scalar function of DataFusion ([`datafusion_expr::create_udf`] makes one of a closure). Views call it
+    /// from then on; a row on which it fails, or panics, goes to the error relation of the view.
+    ///
+    /// The function must yield the same value for the same arguments for ever: a deletion evaluates its row again. It is registered anew each time
+    /// that a database is opened.
+    ///
+    /// # Errors
+    /// `DT1011` if its volatility is not immutable, `DT1006` if a function of its name exists.
+    pub fn register_scalar_function(&self, function: datafusion_expr::ScalarUDF) -> Result<()> {
+        crate::execute::register_scalar_function(self, function)
+    }
+
     /// All relations, by name.
     pub fn relations(&self) -> Vec<RelationInfo> {
         self.names().catalog.relations().map(|relation| info(relation)).collect()

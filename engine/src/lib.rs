@@ -32,6 +32,9 @@ mod time;
 mod transaction;
 mod worker;
 
+/// The crates whose types are in batches of rows and in functions in Rust ([`Database::register_scalar_function`]), in the versions that Deltic uses.
+pub use {arrow, datafusion_common, datafusion_expr};
+
 pub use config::{Config, OverflowPolicy};
 pub use database::{Database, RelationInfo, RelationKind};
 pub use deltic_operators::WindowMetrics;

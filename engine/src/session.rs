@@ -82,6 +82,10 @@ impl Session {
         match statement {
             Statement::CreateTable(create) => self.outside("CREATE").and_then(|()| execute::create_table(&self.database, create)),
             Statement::CreateView(create) => self.outside("CREATE").and_then(|()| execute::create_view(&self.database, create)),
+            Statement::CreateFunction(create) => {
+                self.outside("CREATE").and_then(|()| execute::create_function(&self.database, create))
+            }
+            Statement::DropFunction(drop) => self.outside("DROP").and_then(|()| execute::drop_functions(&self.database, drop)),
             Statement::Drop(drop) => self.outside("DROP").and_then(|()| execute::drop_relations(&self.database, drop)),
             Statement::Insert(insert) => execute::insert(self, insert),
             Statement::Update(update) => execute::update(self, update),

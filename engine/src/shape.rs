@@ -9,6 +9,8 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, new_null_
 use arrow::compute::{CastOptions, cast_with_options, take};
 use arrow::datatypes::{DataType, Field};
 use arrow::util::display::array_value_to_string;
+use deltic_circuit::functions;
+use deltic_sql::JsonKind;
 use deltic_zset::{ZBatch, types};
 
 use crate::error::{Error, Result, code};
@@ -28,7 +30,7 @@ pub(crate) fn fit(source: &Source, batch: &RecordBatch) -> Result<ZBatch> {
     }
     let columns = source.schema.fields().iter().enumerate().map(|(position, field)| {
         match schema.fields().iter().position(|given| same_name(given.name(), field.name())) {
-            Some(given) => convert(source, field, batch.column(given)),
+            Some(given) => json(source, position, convert(source, field, batch.column(given))?),
             None => default(source, position, batch.num_rows()),
         }
     });
@@ -79,6 +81,15 @@ fn check_length(source: &Source, field: &Field, column: &ArrayRef, length: usize
             ),
         )),
     }
+}
+
+/// A column of JSON in the form in which it is kept.
+fn json(source: &Source, position: usize, column: ArrayRef) -> Result<ArrayRef> {
+    let Some(kind) = source.relation.json.get(position).copied().flatten() else { return Ok(column) };
+    functions::json_column(&column, kind == JsonKind::Jsonb).map_err(|(row, message)| {
+        let name = source.schema.field(position).name();
+        Error::new(code::SHAPE, format!("column '{name}' of '{}': {message} (row {} of the batch)", source.name, row + 1))
+    })
 }
 
 fn same_name(given: &str, column: &str) -> bool {

@@ -19,14 +19,16 @@ mod stack;
 mod statement;
 mod suggest;
 
-pub use catalog::{Catalog, Created, Relation, RelationKind};
+pub use catalog::{Catalog, Created, Relation, RelationKind, SqlFunction};
 pub use error::{Code, Position, SqlError};
 pub use event_time::{EventTimeDefinition, LatePolicy, OverflowPolicy, WatermarkStrategy};
 pub use parser::parse;
 pub use plan::{
-    ClockStep, Now, PlannedQuery, plan_advance_clock, plan_advance_watermark, plan_delete, plan_insert, plan_query, plan_update,
+    BuiltinFunctions, ClockStep, JsonKind, Now, PlannedQuery, builtin_functions, plan_advance_clock, plan_advance_watermark,
+    plan_delete, plan_insert, plan_query, plan_update,
 };
 pub use statement::{
-    AdvanceClock, AdvanceWatermark, Copy, CopyDirection, CopyFormat, CopySource, CreateTable, CreateView, Delete, Drop,
-    EmitClause, Explain, ExplainFormat, ExplainTarget, ExplainWhat, Insert, Name, Parsed, Query, Show, Span, Statement, Update,
+    AdvanceClock, AdvanceWatermark, Copy, CopyDirection, CopyFormat, CopySource, CreateFunction, CreateTable, CreateView, Delete,
+    Drop, DropFunction, EmitClause, Explain, ExplainFormat, ExplainTarget, ExplainWhat, Insert, Name, Parsed, Query, Show, Span,
+    Statement, Update,
 };

@@ -47,8 +47,12 @@ pub enum Statement {
     CreateTable(CreateTable),
     /// `CREATE [MATERIALIZED] VIEW`.
     CreateView(CreateView),
+    /// `CREATE FUNCTION`.
+    CreateFunction(CreateFunction),
     /// `DROP ..`.
     Drop(Drop),
+    /// `DROP FUNCTION`.
+    DropFunction(DropFunction),
     /// `INSERT INTO ..`.
     Insert(Insert),
     /// `UPDATE ..`.
@@ -173,6 +177,46 @@ pub struct CreateView {
     pub emit: Option<EmitClause>,
     /// The text of the statement.
     pub sql: String,
+}
+
+/// `CREATE FUNCTION f(a BIGINT) RETURNS BIGINT AS 'a * 2'`: a name for an expression.
+#[derive(Clone, Debug)]
+pub struct CreateFunction {
+    /// The name of the function.
+    pub name: Name,
+    /// `OR REPLACE`.
+    pub or_replace: bool,
+    /// The parameters, in order.
+    pub(crate) parameters: Vec<Parameter>,
+    /// The type of the result.
+    pub(crate) returns: ast::DataType,
+    /// `STRICT`: NULL as soon as an argument is NULL.
+    pub(crate) strict: bool,
+    /// The expression, with positions in the statement.
+    pub(crate) body: ast::Expr,
+    /// Where the expression begins.
+    pub(crate) body_position: Position,
+    /// The text of the statement.
+    pub sql: String,
+}
+
+/// A parameter of a function.
+#[derive(Clone, Debug)]
+pub(crate) struct Parameter {
+    pub(crate) name: Name,
+    pub(crate) data_type: ast::DataType,
+    pub(crate) default: Option<ast::Expr>,
+}
+
+/// `DROP FUNCTION f`.
+#[derive(Clone, Debug)]
+pub struct DropFunction {
+    /// `IF EXISTS`.
+    pub if_exists: bool,
+    /// The functions.
+    pub names: Vec<Name>,
+    /// `CASCADE`: drop what uses them, too.
+    pub cascade: bool,
 }
 
 /// `EMIT ..` after the query of a materialized view: when its rows show.
@@ -369,6 +413,8 @@ pub enum Show {
     Streams,
     /// `SHOW [MATERIALIZED] VIEWS`.
     Views,
+    /// `SHOW FUNCTIONS`.
+    Functions,
     /// `SHOW STATS [FOR v]`.
     Stats(Option<Name>),
     /// `SHOW ERRORS FOR v`.

@@ -61,7 +61,7 @@ fn what_a_table_cannot_have_is_refused() {
         ("CREATE TABLE x (a TIMESTAMP DEFAULT now())", "DT1011", "now"),
         ("CREATE TABLE x (a TIMESTAMP(3))", "DT1010", "TIMESTAMP(3)"),
         ("CREATE TABLE x (a DECIMAL(60, 2))", "DT1010", "60"),
-        ("CREATE TABLE x (a JSON)", "DT1010", "JSON"),
+        ("CREATE TABLE x (a XML)", "DT1010", "XML"),
     ] {
         let error = error(&mut catalog, sql);
         assert_eq!(error.code, code, "{sql}: {error}");

@@ -60,6 +60,12 @@ fn combined_relations_under_random_histories() {
     run("relations.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
 }
 
+#[test]
+fn functions_under_random_histories() {
+    let report = run("functions.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
+    assert!(report.views.len() >= 25, "the file has {} views", report.views.len());
+}
+
 /// Fixed histories, the same in every run, so that a failure here is a change of the code and not of the draw. A seed that finds a bug is added.
 #[test]
 fn fixed_seeds() {

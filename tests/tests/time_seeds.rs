@@ -22,7 +22,7 @@ fn sessions_with(workers: usize, options: &str, emit: &str) -> Scene {
     let sql = format!(
         "CREATE TABLE c (u INT, x INT, at TIMESTAMP, WATERMARK FOR at AS at) {options};
          CREATE MATERIALIZED VIEW v AS
-           SELECT u, date_part('millisecond', window_start) AS s, date_part('millisecond', window_end) AS e, count(*) AS n, sum(x) AS x
+           SELECT u, date_part('millisecond', window_start)::INT AS s, date_part('millisecond', window_end)::INT AS e, count(*) AS n, sum(x) AS x
            FROM c GROUP BY u, SESSION(at, INTERVAL '2' SECOND) {emit}"
     );
     Scene::new(workers, &sql, "v").unwrap()

@@ -20,10 +20,9 @@ use deltic_zset::types;
 use super::decimal::divide_half_away;
 use super::text::{render, sql_type, write_value};
 use super::value::{Evaluation, Value};
+use crate::calendar::DAY_US;
 use crate::errors::code;
 use crate::{EvalError, RowErrors};
-
-const DAY_US: i64 = 86_400_000_000;
 
 /// `CAST(value AS to)`, or `TRY_CAST` if `safe`.
 pub(super) fn cast(value: &Value, to: &DataType, safe: bool, rows: usize) -> Evaluation {

@@ -3,8 +3,6 @@
 //! A regular expression costs a hundred microseconds to compile and is nearly always a literal, while a batch may have one row: so compiled ones
 //! are kept per thread, by pattern. `LIKE` needs one too, unless its pattern is a text with `%` at its ends only.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,11 +10,12 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Strin
 use arrow::compute::kernels::comparison;
 use arrow::compute::kernels::concat_elements::concat_elements_dyn;
 use arrow::datatypes::DataType;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 use super::isolate::isolate;
 use super::value::{Evaluation, Value};
 use crate::errors::code;
+use crate::functions::kept::{Kept, kept};
 use crate::{BinaryOp, EvalError, RowErrors};
 
 /// `left || right`: NULL if either is.
@@ -119,30 +118,27 @@ fn value(array: &StringArray, position: usize) -> Option<&str> {
     array.is_valid(position).then(|| array.value(position))
 }
 
-/// So many compiled expressions are kept per thread; then all are forgotten, as patterns that come from a column never end.
-const KEPT: usize = 256;
-
 /// Shared and not cloned: a clone of a regex has to build its caches anew.
 type Compiled = Result<Rc<Regex>, String>;
 
 thread_local! {
-    static COMPILED: RefCell<HashMap<(String, bool), Compiled>> = RefCell::new(HashMap::new());
+    static COMPILED: Kept<Regex> = Kept::default();
 }
 
 fn compiled(pattern: &str, case_insensitive: bool) -> Compiled {
-    COMPILED.with_borrow_mut(|kept| {
-        let key = (pattern.to_owned(), case_insensitive);
-        if let Some(known) = kept.get(&key) {
-            return known.clone();
-        }
-        if kept.len() >= KEPT {
-            kept.clear();
-        }
-        let result =
-            RegexBuilder::new(pattern).case_insensitive(case_insensitive).build().map(Rc::new).map_err(|error| last_line(&error));
-        kept.insert(key, result.clone());
-        result
-    })
+    if case_insensitive {
+        return kept(&COMPILED, &format!("(?i){pattern}"), compile);
+    }
+    kept(&COMPILED, pattern, compile)
+}
+
+fn compile(pattern: &str) -> Result<Regex, String> {
+    Regex::new(pattern).map_err(|error| last_line(&error))
+}
+
+/// A regular expression of a function; the error names it.
+pub(crate) fn compile_regex(pattern: &str) -> Result<Regex, String> {
+    compile(pattern).map_err(|reason| format!("invalid regular expression '{pattern}': {reason}"))
 }
 
 /// The reason without the drawing that points into the pattern.

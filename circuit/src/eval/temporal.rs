@@ -14,8 +14,7 @@ use super::arithmetic::explain;
 use super::isolate::isolate;
 use super::value::{Evaluation, Value};
 use crate::BinaryOp;
-
-const DAY_US: i64 = 86_400_000_000;
+use crate::calendar::DAY_US;
 
 /// Whether `left op right` is computed here and not by Arrow.
 pub(super) fn is_own(op: BinaryOp, left: &DataType, right: &DataType) -> bool {

@@ -12,7 +12,7 @@ use arrow::datatypes::{
 };
 use arrow::util::display::array_value_to_string;
 
-const DAY_US: i64 = 86_400_000_000;
+use crate::calendar::{Civil, DAY_US, civil_of_day};
 
 /// The value at `row` as text, `NULL` if it is.
 pub(crate) fn render_or_null(column: &ArrayRef, row: usize) -> String {
@@ -82,17 +82,9 @@ fn write_elements(out: &mut String, (open, close): (char, char), elements: impl 
     out.push(close);
 }
 
-/// The proleptic Gregorian date of a day counted from 1970-01-01 (the algorithm of Howard Hinnant's `civil_from_days`).
+/// The date of a day counted from 1970-01-01.
 fn write_date(out: &mut String, days: i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let Civil { year, month, day } = civil_of_day(days);
     // PostgreSQL has no year 0: the year before 1 is 1 BC. ISO 8601's astronomical years are kept here, so that text reads back.
     out.push_str(if year < 0 { "-" } else { "" });
     match year.unsigned_abs() {
@@ -105,9 +97,9 @@ fn write_date(out: &mut String, days: i64) {
         }
     }
     out.push('-');
-    write_two(out, month.unsigned_abs());
+    write_two(out, u64::from(month));
     out.push('-');
-    write_two(out, day.unsigned_abs());
+    write_two(out, u64::from(day));
 }
 
 /// Two digits, without the detour through `fmt` that made casts of timestamps several times slower.

@@ -26,6 +26,11 @@ impl Setup {
             let (created, query) = match &parsed.statement {
                 Statement::CreateTable(create) => (catalog.create_table(create)?, None),
                 Statement::CreateView(create) => (catalog.create_view(create)?, Some(create.query.to_string())),
+                Statement::CreateFunction(create) => {
+                    catalog.create_function(create)?;
+                    setup.ddl.push(parsed.sql.clone());
+                    continue;
+                }
                 _ => {
                     setup.skipped_statements += 1;
                     continue;

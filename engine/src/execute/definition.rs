@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use deltic_sql::{CreateTable, CreateView, Created, Drop, Relation, RelationKind, SqlError};
+use datafusion_expr::ScalarUDF;
+use deltic_sql::{CreateFunction, CreateTable, CreateView, Created, Drop, DropFunction, Relation, RelationKind, SqlError};
 
 use crate::Database;
 use crate::coordinator::{Definition, Request, ViewDefinition};
@@ -82,12 +83,10 @@ fn apply(database: &Database, mut names: Names, old: Option<&Relation>, new: Opt
     Ok(())
 }
 
-pub(crate) fn drop_relations(database: &Database, drop: &Drop) -> Result<Outcome> {
-    let guard = database.define();
-    let mut names = Names::clone(&database.names());
-    let dropped = names.catalog.drop_relations(drop)?;
+/// Makes `names` the catalog, in which `dropped` are no more, and has the coordinator drop them.
+fn remove(database: &Database, mut names: Names, dropped: &[Arc<Relation>]) -> Result<()> {
     let mut definitions = Vec::new();
-    for relation in &dropped {
+    for relation in dropped {
         names.sources.remove(&relation.name);
         if relation.kind != RelationKind::View {
             definitions.push(Definition::Drop(relation.name.clone()));
@@ -98,6 +97,43 @@ pub(crate) fn drop_relations(database: &Database, drop: &Drop) -> Result<Outcome
     if !definitions.is_empty() {
         database.handle().ask(|reply| Request::Define { definitions, reply })?;
     }
+    Ok(())
+}
+
+pub(crate) fn create_function(database: &Database, create: &CreateFunction) -> Result<Outcome> {
+    let guard = database.define();
+    let mut names = Names::clone(&database.names());
+    names.catalog.create_function(create)?;
+    database.set_names(names);
+    drop(guard);
+    Ok(Outcome::Definition { command: "CREATE FUNCTION", name: create.name.value.clone(), changed: true })
+}
+
+pub(crate) fn drop_functions(database: &Database, drop: &DropFunction) -> Result<Outcome> {
+    let guard = database.define();
+    let mut names = Names::clone(&database.names());
+    let (functions, relations) = names.catalog.drop_functions(drop)?;
+    remove(database, names, &relations)?;
+    std::mem::drop(guard);
+    let name = drop.names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(", ");
+    Ok(Outcome::Definition { command: "DROP FUNCTION", name, changed: !functions.is_empty() })
+}
+
+/// Makes a function in Rust known to SQL.
+pub(crate) fn register_scalar_function(database: &Database, function: ScalarUDF) -> Result<()> {
+    let guard = database.define();
+    let mut names = Names::clone(&database.names());
+    names.catalog.register_scalar_function(function)?;
+    database.set_names(names);
+    drop(guard);
+    Ok(())
+}
+
+pub(crate) fn drop_relations(database: &Database, drop: &Drop) -> Result<Outcome> {
+    let guard = database.define();
+    let mut names = Names::clone(&database.names());
+    let dropped = names.catalog.drop_relations(drop)?;
+    remove(database, names, &dropped)?;
     std::mem::drop(guard);
     let command = match drop.kind {
         RelationKind::Table => "DROP TABLE",

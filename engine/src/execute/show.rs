@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use deltic_circuit::{Circuit, explain};
-use deltic_sql::{Catalog, Explain, ExplainFormat, ExplainTarget, ExplainWhat, Name, Relation, RelationKind, Show, plan_query};
+use deltic_sql::{
+    Catalog, Explain, ExplainFormat, ExplainTarget, ExplainWhat, Name, Relation, RelationKind, Show, SqlFunction, plan_query,
+};
 
 use crate::Database;
 use crate::error::{Error, Result, code};
@@ -19,6 +21,7 @@ pub(crate) fn show(database: &Database, show: &Show) -> Result<Rows> {
         Show::Tables => tables(&names.catalog, RelationKind::Table),
         Show::Streams => tables(&names.catalog, RelationKind::Stream),
         Show::Views => views(&names.catalog),
+        Show::Functions => functions(&names.catalog),
         Show::Stats(None) => stats(&names.catalog, &database.stats()?),
         Show::Stats(Some(name)) => {
             let relation = names.catalog.resolve(name)?;
@@ -72,6 +75,20 @@ fn views(catalog: &Catalog) -> Result<Rows> {
         ("kind", strings(found.iter().map(|relation| kind(relation).to_owned()))),
         ("reads", strings(found.iter().map(|relation| relation.depends_on.join(", ")))),
         ("definition", strings(found.iter().map(|relation| relation.sql.clone()))),
+    ])
+}
+
+/// The functions of users: first those in SQL, then those in Rust.
+fn functions(catalog: &Catalog) -> Result<Rows> {
+    let sql: Vec<&SqlFunction> = catalog.sql_functions().collect();
+    let rust: Vec<String> = catalog.scalar_functions().map(|function| function.name().to_owned()).collect();
+    let nothing = |_: &String| None;
+    rows(vec![
+        ("name", strings(sql.iter().map(|function| function.name.clone()).chain(rust.iter().cloned()))),
+        ("language", strings(sql.iter().map(|_| "SQL".to_owned()).chain(rust.iter().map(|_| "Rust".to_owned())))),
+        ("usage", optional(sql.iter().map(|function| Some(function.usage())).chain(rust.iter().map(nothing)))),
+        ("returns", optional(sql.iter().map(|function| Some(function.returns())).chain(rust.iter().map(nothing)))),
+        ("definition", optional(sql.iter().map(|function| Some(function.sql.clone())).chain(rust.iter().map(nothing)))),
     ])
 }
 
@@ -137,9 +154,10 @@ fn yes_no(yes: bool) -> String {
 }
 
 fn column_type(relation: &Relation, column: usize) -> String {
+    let json = relation.json.get(column).copied().flatten();
     match relation.max_lengths.get(column).copied().flatten() {
         Some(length) => format!("VARCHAR({length})"),
-        None => type_name(relation.schema.field(column).data_type()),
+        None => json.map_or_else(|| type_name(relation.schema.field(column).data_type()), |kind| kind.as_str().to_owned()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`Catalog`]: what relations there are, and which depend on which.
 
+mod function;
 mod table;
 mod view;
 
@@ -7,12 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion_expr::ScalarUDF;
 use deltic_circuit::{CircuitRef, Expr, Properties, SortKey};
 use sqlparser::ast;
 
+pub use function::SqlFunction;
+
 use crate::error::Code;
 use crate::event_time::{EventTimeDefinition, LATE_SUFFIX, LatePolicy, OverflowPolicy};
-use crate::plan::{plan_query, plan_view};
+use crate::plan::{JsonKind, plan_query, plan_view};
 use crate::statement::{CreateTable, CreateView, Drop, Name, Query};
 use crate::suggest::did_you_mean;
 use crate::{SqlError, stack};
@@ -50,6 +54,8 @@ pub struct Relation {
     pub(crate) default_syntax: Vec<Option<ast::Expr>>,
     /// Per column the greatest number of characters (`VARCHAR(n)`).
     pub max_lengths: Vec<Option<usize>>,
+    /// Per column whether it holds JSON.
+    pub json: Vec<Option<JsonKind>>,
     /// The statement that created it.
     pub sql: String,
     /// What a view computes.
@@ -62,6 +68,8 @@ pub struct Relation {
     pub order: Vec<SortKey>,
     /// The relations that a view names, each once; of late rows, their source.
     pub depends_on: Vec<String>,
+    /// The functions of users that a view calls, each once.
+    pub functions: Vec<String>,
     /// What is known of its rows.
     pub properties: Properties,
     /// The event time of a table or stream, if it has one.
@@ -78,10 +86,12 @@ impl Relation {
     }
 }
 
-/// All relations. Plain data: cloning it is cheap enough to try a statement on a copy.
+/// All relations and functions. Plain data: cloning it is cheap enough to try a statement on a copy.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     relations: BTreeMap<String, Arc<Relation>>,
+    sql_functions: BTreeMap<String, Arc<SqlFunction>>,
+    scalar_functions: BTreeMap<String, Arc<ScalarUDF>>,
 }
 
 /// What a CREATE did.

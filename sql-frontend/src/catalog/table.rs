@@ -8,7 +8,7 @@ use deltic_circuit::{EventTime, Properties};
 use super::{Relation, RelationKind};
 use crate::SqlError;
 use crate::error::Code;
-use crate::plan::{constant, event_time, max_length, plan_column_type};
+use crate::plan::{constant, event_time, json_kind, max_length, plan_column_type};
 use crate::statement::{CreateTable, Name};
 use crate::suggest::did_you_mean;
 
@@ -23,7 +23,11 @@ pub(super) fn table_relation(create: &CreateTable) -> Result<Relation, SqlError>
     for (index, column) in create.columns.iter().enumerate() {
         let data_type = plan_column_type(column)?;
         let in_key = primary_key.as_ref().is_some_and(|key| key.contains(&index));
-        let default = column.default.as_ref().map(|value| constant(value, &data_type, column.name.position)).transpose()?;
+        let default = column
+            .default
+            .as_ref()
+            .map(|value| constant(value, &data_type, json_kind(&column.data_type), column.name.position))
+            .transpose()?;
         fields.push(Field::new(&column.name.value, data_type, !column.not_null && !in_key));
         defaults.push(default);
     }
@@ -45,12 +49,14 @@ pub(super) fn table_relation(create: &CreateTable) -> Result<Relation, SqlError>
         defaults,
         default_syntax: create.columns.iter().map(|column| column.default.clone()).collect(),
         max_lengths: create.columns.iter().map(|column| max_length(&column.data_type)).collect(),
+        json: create.columns.iter().map(|column| json_kind(&column.data_type)).collect(),
         sql: create.sql.clone(),
         query: None,
         circuit: None,
         logical_plan: String::new(),
         order: vec![],
         depends_on: vec![],
+        functions: vec![],
         properties,
         event_time,
         overflow,
@@ -81,6 +87,8 @@ pub(super) fn late_relation(source: &Relation, name: String, create: &CreateTabl
     let columns = fields.len();
     let mut max_lengths = source.max_lengths.clone();
     max_lengths.resize(columns, None);
+    let mut json = source.json.clone();
+    json.resize(columns, None);
     Ok(Relation {
         name,
         kind: RelationKind::LateRows,
@@ -89,12 +97,14 @@ pub(super) fn late_relation(source: &Relation, name: String, create: &CreateTabl
         defaults: vec![None; columns],
         default_syntax: vec![None; columns],
         max_lengths,
+        json,
         sql: source.sql.clone(),
         query: None,
         circuit: None,
         logical_plan: String::new(),
         order: vec![],
         depends_on: vec![source.name.clone()],
+        functions: vec![],
         // TRUNCATE takes rows away.
         properties: Properties::default(),
         event_time: None,

@@ -42,6 +42,7 @@ pub(super) fn view_relation(catalog: &Catalog, create: &CreateView, planned: Pla
         defaults: vec![None; columns],
         default_syntax: vec![None; columns],
         max_lengths: vec![None; columns],
+        json: vec![None; columns],
         sql: create.sql.clone(),
         query: Some(Arc::new(create.query.clone())),
         properties: circuit.node(circuit.output).properties.clone(),
@@ -50,6 +51,7 @@ pub(super) fn view_relation(catalog: &Catalog, create: &CreateView, planned: Pla
         logical_plan: planned.logical_plan,
         order: planned.order,
         depends_on: planned.relations,
+        functions: planned.functions,
         event_time: None,
         overflow: None,
     })

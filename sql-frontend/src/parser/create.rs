@@ -27,6 +27,9 @@ impl StatementParser<'_> {
         if self.word("VIEW") {
             return self.create_view(false, or_replace);
         }
+        if self.word("FUNCTION") {
+            return self.create_function(or_replace);
+        }
         let stream = self.next_is("STREAM");
         if stream || self.next_is("TABLE") {
             self.parser.advance_token();
@@ -35,15 +38,15 @@ impl StatementParser<'_> {
             }
             return self.create_table(stream);
         }
-        let mut known = vec!["TABLE", "STREAM", "VIEW", "MATERIALIZED VIEW"];
+        let mut known = vec!["TABLE", "STREAM", "VIEW", "MATERIALIZED VIEW", "FUNCTION"];
         if self.word("MATERIALIZED") {
             known = vec!["VIEW"];
         }
         match self.peek_word() {
             Some(word) => match word.to_ascii_uppercase().as_str() {
-                foreign @ ("INDEX" | "SCHEMA" | "DATABASE" | "FUNCTION" | "TYPE" | "SEQUENCE" | "TRIGGER" | "SOURCE" | "SINK"
-                | "ROLE" | "USER" | "EXTERNAL" | "TEMPORARY" | "TEMP" | "UNIQUE" | "EXTENSION" | "DOMAIN"
-                | "POLICY" | "SECRET") => Err(SqlError::unsupported(position, format!("CREATE {foreign}"))),
+                foreign @ ("INDEX" | "SCHEMA" | "DATABASE" | "TYPE" | "SEQUENCE" | "TRIGGER" | "SOURCE" | "SINK" | "ROLE"
+                | "USER" | "EXTERNAL" | "TEMPORARY" | "TEMP" | "UNIQUE" | "EXTENSION" | "DOMAIN" | "POLICY"
+                | "SECRET") => Err(SqlError::unsupported(position, format!("CREATE {foreign}"))),
                 _ => Err(self.unknown_word(self.here(), "object to create:", &word, &known)),
             },
             None => Err(self.expected(&known.join(", "))),
@@ -175,6 +178,9 @@ impl StatementParser<'_> {
     pub(super) fn drop(&mut self) -> Parse<Statement> {
         self.parser.advance_token();
         let position = self.here();
+        if self.word("FUNCTION") {
+            return self.drop_function();
+        }
         let kind = if self.word("TABLE") {
             RelationKind::Table
         } else if self.word("STREAM") {
@@ -184,7 +190,7 @@ impl StatementParser<'_> {
         } else if self.words(&["MATERIALIZED", "VIEW"]) {
             RelationKind::MaterializedView
         } else {
-            let known = ["TABLE", "STREAM", "VIEW", "MATERIALIZED VIEW"];
+            let known = ["TABLE", "STREAM", "VIEW", "MATERIALIZED VIEW", "FUNCTION"];
             return Err(match self.peek_word() {
                 Some(word) => self.unknown_word(position, "object to drop:", &word, &known),
                 None => self.expected(&known.join(", ")),

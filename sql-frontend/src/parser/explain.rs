@@ -82,13 +82,14 @@ impl StatementParser<'_> {
     pub(super) fn show(&mut self) -> Parse<Statement> {
         self.parser.advance_token();
         let position = self.here();
-        let known = ["TABLES", "STREAMS", "VIEWS", "MATERIALIZED VIEWS", "STATS", "ERRORS FOR"];
+        let known = ["TABLES", "STREAMS", "VIEWS", "MATERIALIZED VIEWS", "FUNCTIONS", "STATS", "ERRORS FOR"];
         let Some(word) = self.peek_word() else { return Err(self.expected(&known.join(", "))) };
         self.parser.advance_token();
         let show = match word.to_uppercase().as_str() {
             "TABLES" => Show::Tables,
             "STREAMS" => Show::Streams,
             "VIEWS" => Show::Views,
+            "FUNCTIONS" => Show::Functions,
             "MATERIALIZED" => {
                 self.expect_word("VIEWS")?;
                 Show::Views

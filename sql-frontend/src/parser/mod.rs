@@ -12,6 +12,7 @@ mod copy;
 mod create;
 mod dialect;
 mod explain;
+mod function;
 mod modify;
 mod options;
 mod time;

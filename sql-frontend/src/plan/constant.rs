@@ -6,20 +6,28 @@ use datafusion_expr::LogicalPlan;
 use deltic_circuit::Expr;
 use sqlparser::ast;
 
-use super::{bind, context::Context, diagnose, optimise, planner, types, validate};
+use super::{JsonKind, bind, context::Context, diagnose, json_text, optimise, planner, types, validate};
 use crate::catalog::Catalog;
 use crate::error::{Code, Position};
 use crate::lower::lower_expression;
 use crate::statement::{ColumnDefinition, Query};
 use crate::{SqlError, parser};
 
-/// The value of the default `expr`, which names no column, as an expression of type `data_type`.
+/// The value of the default `expr`, which names no column, as an expression of type `data_type`, which may be that of JSON.
 ///
 /// # Errors
 /// If it is wrong, not constant, or fails.
-pub(crate) fn constant(expr: &ast::Expr, data_type: &DataType, position: Position) -> Result<Expr, SqlError> {
-    let value = constant_expression(expr, position)?;
-    let value = crate::lower::fold(value.cast(data_type.clone()));
+pub(crate) fn constant(
+    expr: &ast::Expr,
+    data_type: &DataType,
+    json: Option<JsonKind>,
+    position: Position,
+) -> Result<Expr, SqlError> {
+    let value = constant_expression(expr, position)?.cast(data_type.clone());
+    let value = crate::lower::fold(match json {
+        Some(kind) => json_text(crate::lower::fold(value), kind),
+        None => value,
+    });
     match value.evaluate(&[], 1).errors.iter().next() {
         None => Ok(value),
         Some((_, error)) => {

@@ -130,7 +130,7 @@ impl ContextProvider for Context<'_> {
         if name == REPLACED.name() {
             return Some(REPLACED.clone());
         }
-        FUNCTIONS.scalar(name).cloned()
+        FUNCTIONS.scalar(name).or_else(|| self.catalog.scalar_function(name)).cloned()
     }
 
     fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {

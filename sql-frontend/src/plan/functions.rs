@@ -1,4 +1,5 @@
-//! The functions that SQL can name: DataFusion's scalar functions, and the aggregates and the window function that Deltic maintains.
+//! The functions that SQL can name: scalar functions of our own and DataFusion's, and the aggregates and the window function that Deltic maintains.
+//! Where both have a name, it is ours.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -7,14 +8,27 @@ use datafusion_expr::planner::ExprPlanner;
 use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 use super::aggregates::{AGGREGATE_SYNONYMS, declared};
-use super::clock::NOW;
-use super::window::MARKERS;
+use super::clock::{CLOCK_FUNCTIONS, NOW};
+use super::grouping::GROUPING;
+use super::list_rows::UNNEST;
+use super::window::{MARKERS, WindowKind};
+use super::{naming, spelling};
 
 /// All functions, by name and alias.
 pub(crate) static FUNCTIONS: LazyLock<Functions> = LazyLock::new(Functions::new);
 
-/// Names of PostgreSQL for functions of DataFusion.
-const SYNONYMS: &[(&str, &str)] = &[("sign", "signum")];
+/// Names of PostgreSQL, Flink, Calcite and others for functions that there are.
+pub(crate) const SYNONYMS: &[(&str, &str)] = &[
+    ("array_cardinality", "cardinality"),
+    ("array_contains", "array_has"),
+    ("ceiling", "ceil"),
+    ("lcase", "lower"),
+    ("len", "character_length"),
+    ("sign", "signum"),
+    ("substring_index", "substr_index"),
+    ("truncate", "trunc"),
+    ("ucase", "upper"),
+];
 
 /// A table of functions.
 pub(crate) struct Functions {
@@ -30,6 +44,11 @@ impl Functions {
         let scalars = scalars.chain(datafusion_functions_nested::all_default_nested_functions());
         let scalars = scalars.chain(MARKERS.iter().cloned()).chain([NOW.clone()]);
         let mut scalar = by_name(scalars, |function| (function.name().to_string(), function.aliases().to_vec()));
+        for function in deltic_circuit::functions::all() {
+            for name in std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str)) {
+                scalar.insert(name.to_string(), function.clone());
+            }
+        }
         for (synonym, name) in SYNONYMS {
             if let Some(function) = scalar.get(*name).cloned() {
                 scalar.insert(synonym.to_string(), function);
@@ -50,6 +69,7 @@ impl Functions {
                 (function.name().to_string(), function.aliases().to_vec())
             }),
             planners: vec![
+                Arc::new(super::operators::DelticOperators),
                 Arc::new(datafusion_functions_nested::planner::NestedFunctionPlanner),
                 Arc::new(datafusion_functions_nested::planner::FieldAccessPlanner),
                 Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()),
@@ -81,6 +101,33 @@ impl Functions {
     pub(crate) fn scalar_names(&self) -> impl Iterator<Item = &str> {
         self.scalar.keys().map(String::as_str)
     }
+
+    /// The names that calls may have, for suggestions.
+    pub(crate) fn names<'a>(&'a self) -> impl Iterator<Item = &'a str> {
+        let others = spelling::names().map(|name| -> &'a str { name });
+        self.scalar_names().chain(self.aggregate_names()).chain(others)
+    }
+}
+
+/// Whether a function of this name is built in.
+pub(crate) fn is_known(name: &str) -> bool {
+    let listed =
+        matches!(name, naming::MOD | GROUPING | UNNEST) || CLOCK_FUNCTIONS.contains(&name) || spelling::is_rewritten(name);
+    listed
+        || WindowKind::of(name).is_some()
+        || FUNCTIONS.scalar(name).is_some()
+        || FUNCTIONS.aggregate(name).is_some()
+        || FUNCTIONS.window(name).is_some()
+}
+
+/// Whether an aggregate of this name is built in.
+pub(crate) fn is_aggregate(name: &str) -> bool {
+    FUNCTIONS.aggregate(name).is_some()
+}
+
+/// Whether a window function of this name is built in.
+pub(crate) fn is_window_function(name: &str) -> bool {
+    FUNCTIONS.window(name).is_some() || WindowKind::of(name).is_some()
 }
 
 fn by_name<F>(

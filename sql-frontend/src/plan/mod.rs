@@ -6,6 +6,7 @@
 
 mod aggregates;
 mod as_of;
+mod builtin;
 mod clock;
 mod constant;
 mod constant_conditions;
@@ -17,6 +18,7 @@ mod event_time;
 mod floats;
 mod functions;
 mod grouping;
+mod inline;
 mod length;
 mod limit;
 mod list_rows;
@@ -24,10 +26,12 @@ mod lookup;
 mod modify;
 mod naming;
 mod nesting;
+mod operators;
 mod optimise;
 mod pivot;
 mod second_try;
 mod set_operation;
+mod spelling;
 mod types;
 mod using;
 mod validate;
@@ -35,6 +39,7 @@ mod wildcard;
 mod window;
 
 pub(crate) use as_of::{AsOfNode, LEFT_AS_OF};
+pub use builtin::{BuiltinFunctions, builtin_functions};
 pub use clock::Now;
 pub(crate) use clock::{NOW_NAME, now_type};
 pub(crate) use constant::{constant, constant_value, plan_column_type};
@@ -43,13 +48,17 @@ pub(crate) use distinct_on::DistinctOnNode;
 pub(crate) use duration::{constant_length, interval_micros};
 pub(crate) use event_time::event_time;
 pub use event_time::{ClockStep, plan_advance_clock, plan_advance_watermark};
+pub(crate) use functions::{is_aggregate, is_known, is_window_function};
+pub(crate) use inline::{Inliner, cast};
 pub(crate) use limit::TIES;
 pub(crate) use list_rows::UnnestNode;
 pub(crate) use lookup::LookupNode;
+pub(crate) use modify::json_text;
 pub use modify::{plan_delete, plan_insert, plan_update};
 pub(crate) use naming::call;
 pub(crate) use set_operation::SetOperationNode;
-pub(crate) use types::{TYPE_NAMES, max_length};
+pub use types::JsonKind;
+pub(crate) use types::{TYPE_NAMES, json_kind, max_length};
 pub(crate) use window::{TABLE_ARGUMENT, WindowNode, WindowShape};
 
 use datafusion_common::{Column, DFSchemaRef, DataFusionError};
@@ -79,6 +88,8 @@ pub struct PlannedQuery {
     pub logical_plan: String,
     /// The relations that the query names, each once; not those inside of the plain views that it names.
     pub relations: Vec<String>,
+    /// The functions of users that it calls, each once; not those inside of the plain views that it names.
+    pub functions: Vec<String>,
 }
 
 /// Plans a query that runs once. Two columns of one name are allowed here; a view refuses them. `now` is the time of `now()`, in microseconds (UTC); it is
@@ -107,7 +118,14 @@ fn plan(catalog: &Catalog, query: &Query, clock: Clock<'_>) -> Result<PlannedQue
     names.extend((0..hidden).map(|index| format!("__order_{index}")));
     let circuit = builder.finish(output, Some(&names)).map_err(|error| circuit_error(&error).or_at(query.position))?;
     check_clock(&circuit).map_err(|error| diagnose::at_clock(error, query))?;
-    Ok(PlannedQuery { circuit, hidden, order, logical_plan: plan.display_indent().to_string(), relations: bound.relations })
+    Ok(PlannedQuery {
+        circuit,
+        hidden,
+        order,
+        logical_plan: plan.display_indent().to_string(),
+        relations: bound.relations,
+        functions: bound.functions,
+    })
 }
 
 /// A query with its names resolved, not optimised.
@@ -116,6 +134,7 @@ struct Bound {
     /// The names of its columns as users see them.
     names: Vec<String>,
     relations: Vec<String>,
+    functions: Vec<String>,
 }
 
 impl Bound {
@@ -163,7 +182,7 @@ fn bind_text(
     nesting::nest_joins(&mut ast);
     set_operation::mark(&mut ast);
     let replacements = wildcard::mark_replacements(&mut ast);
-    let visible = naming::name_columns(&mut ast);
+    let (visible, functions) = naming::name_columns(&mut ast, catalog).map_err(|error| error.or_at(position))?;
     let context = Context::new(catalog);
     let mut planner_context = PlannerContext::new();
     planner_context.set_table_schema(values);
@@ -176,7 +195,7 @@ fn bind_text(
     Ok(plan.map(|plan| {
         let shown = |name: &String| using::shown_name(visible.get(name).unwrap_or(name)).to_string();
         let names = plan.schema().fields().iter().map(|field| shown(field.name())).collect();
-        Bound { names, relations: context.into_named(), plan }
+        Bound { names, relations: context.into_named(), functions, plan }
     }))
 }
 

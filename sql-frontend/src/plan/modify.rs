@@ -5,7 +5,7 @@ use datafusion_common::{DFSchema, ScalarValue};
 use deltic_circuit::{Circuit, Expr, NodeId};
 use sqlparser::ast;
 
-use super::{Now, bind, clock::Clock, constant::select, length::check_length, stack, validate};
+use super::{JsonKind, Now, bind, clock::Clock, constant::select, length::check_length, stack, validate};
 use crate::SqlError;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::{Code, Position};
@@ -233,10 +233,20 @@ fn assign(value: Expr, relation: &Relation, column: usize, position: Position) -
         return Err(SqlError::new(Code::Type, position, message));
     }
     let value = value.cast(field.data_type().clone());
-    Ok(fold(match relation.max_lengths[column] {
-        Some(length) => check_length(value, length),
-        None => value,
+    Ok(fold(match (relation.max_lengths[column], relation.json[column]) {
+        (Some(length), _) => check_length(value, length),
+        (None, Some(kind)) => json_text(value, kind),
+        (None, None) => value,
     }))
+}
+
+/// A text as the content of a column of JSON: one that is not JSON fails.
+pub(crate) fn json_text(text: Expr, kind: JsonKind) -> Expr {
+    let name = kind.as_str().to_lowercase();
+    match deltic_circuit::functions::named(&name) {
+        Some(function) => Expr::function(function, vec![text], std::sync::Arc::new(Field::new(name, DataType::Utf8, true))),
+        None => text,
+    }
 }
 
 /// Adds the projection to the columns of the relation, `copies` times side by side.

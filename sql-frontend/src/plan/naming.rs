@@ -14,7 +14,11 @@ use std::ops::ControlFlow;
 use sqlparser::ast::*;
 
 use super::clock;
+use super::inline::Inliner;
+use super::spelling;
 use super::types::max_length;
+use crate::SqlError;
+use crate::catalog::Catalog;
 use crate::parser::fold;
 
 /// The function that is rewritten to `%`.
@@ -25,22 +29,29 @@ const INTERNAL: &str = "__column";
 /// Decimals have 38 digits.
 const MAX_EXPONENT: i32 = 36;
 
-/// Names the items of all SELECT lists in `query`. Returns what the internal names stand for.
-pub(crate) fn name_columns(query: &mut Query) -> HashMap<String, String> {
-    let mut naming = Naming { visible: HashMap::new() };
+/// Names the items of all SELECT lists in `query`, and inlines the functions of users. Returns what the internal names stand for, and the
+/// functions.
+///
+/// # Errors
+/// If a function does not exist or cannot be called so.
+pub(crate) fn name_columns(query: &mut Query, catalog: &Catalog) -> Result<(HashMap<String, String>, Vec<String>), SqlError> {
+    let mut naming = Naming { visible: HashMap::new(), inliner: Inliner::new(catalog) };
     if let SetExpr::Select(select) = query.body.as_mut() {
         naming.name_items(select, true);
     }
-    let ControlFlow::Continue(()) = VisitMut::visit(query, &mut naming);
-    naming.visible
+    match VisitMut::visit(query, &mut naming) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok((naming.visible, naming.inliner.used)),
+    }
 }
 
-struct Naming {
+struct Naming<'a> {
     visible: HashMap<String, String>,
+    inliner: Inliner<'a>,
 }
 
-impl VisitorMut for Naming {
-    type Break = std::convert::Infallible;
+impl VisitorMut for Naming<'_> {
+    type Break = SqlError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         self.name_items(select, false);
@@ -48,6 +59,21 @@ impl VisitorMut for Naming {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        if let Expr::Function(function) = expr {
+            match self.inliner.inlined(function) {
+                Ok(None) => {}
+                Ok(Some(mut inlined)) => {
+                    // The body may have spellings of its own. Its calls are known, so nothing is inlined twice.
+                    let walked = VisitMut::visit(&mut inlined, self);
+                    *expr = inlined;
+                    return walked;
+                }
+                Err(error) => return ControlFlow::Break(error),
+            }
+        }
+        if let Some(rewritten) = spelling::rewritten(expr) {
+            *expr = rewritten;
+        }
         match expr {
             Expr::Function(function) => {
                 if let Some(now) = clock::rewritten(function) {
@@ -68,6 +94,14 @@ impl VisitorMut for Naming {
                 let data_type = DataType::DoublePrecision;
                 *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(text), data_type, array: false, format: None };
             }
+            // PostgreSQL lets the bounds of a slice out.
+            Expr::CompoundFieldAccess { access_chain, .. } => access_chain.iter_mut().for_each(|access| {
+                if let AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, .. }) = access {
+                    let number = |text: &str| Expr::value(Value::Number(text.to_string(), false));
+                    lower_bound.get_or_insert_with(|| number("1"));
+                    upper_bound.get_or_insert_with(|| number("2147483647"));
+                }
+            }),
             _ => {}
         }
         ControlFlow::Continue(())
@@ -107,7 +141,7 @@ fn without_exponent(text: &str) -> Option<String> {
     })
 }
 
-impl Naming {
+impl Naming<'_> {
     /// Names the items of one list. Nobody can name those of the outermost one, so there a column beside a `*`, which may stand for it
     /// as well, gets a name of its own.
     fn name_items(&mut self, select: &mut Select, outermost: bool) {

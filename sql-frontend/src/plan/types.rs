@@ -35,6 +35,8 @@ pub(crate) const TYPE_NAMES: &[&str] = &[
     "TIMESTAMP",
     "TIMESTAMPTZ",
     "INTERVAL",
+    "JSON",
+    "JSONB",
 ];
 
 const MICROSECONDS: u64 = 6;
@@ -68,9 +70,13 @@ impl TypePlanner for DelticTypes {
                 ExactNumberInfo::Precision(1..=24) => DataType::Float32,
                 _ => return Err(refused(sql_type, "FLOAT(n) has at most 53 binary digits")),
             },
-            SqlType::Nvarchar(_) | SqlType::CharacterVarying(_) | SqlType::CharVarying(_) | SqlType::Character(_) => {
-                DataType::Utf8
-            }
+            // JSON is kept as text: see [`json_kind`].
+            SqlType::Nvarchar(_)
+            | SqlType::CharacterVarying(_)
+            | SqlType::CharVarying(_)
+            | SqlType::Character(_)
+            | SqlType::JSON
+            | SqlType::JSONB => DataType::Utf8,
             _ => return Ok(None),
         };
         Ok(Some(Arc::new(Field::new("type", data_type, true))))
@@ -105,6 +111,34 @@ pub(crate) fn max_length(sql_type: &SqlType) -> Option<usize> {
     };
     match length {
         Some(CharacterLength::IntegerLength { length, .. }) => Some(*length as usize),
+        _ => None,
+    }
+}
+
+/// The kinds of JSON columns. Both are texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JsonKind {
+    /// `JSON`: kept as it was written.
+    Json,
+    /// `JSONB`: kept in its canonical form, in which equal values are equal texts.
+    Jsonb,
+}
+
+impl JsonKind {
+    /// `JSON`, `JSONB`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JsonKind::Json => "JSON",
+            JsonKind::Jsonb => "JSONB",
+        }
+    }
+}
+
+/// The kind of JSON that a column of this type holds.
+pub(crate) fn json_kind(sql_type: &SqlType) -> Option<JsonKind> {
+    match sql_type {
+        SqlType::JSON => Some(JsonKind::Json),
+        SqlType::JSONB => Some(JsonKind::Jsonb),
         _ => None,
     }
 }

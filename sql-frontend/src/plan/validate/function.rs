@@ -8,12 +8,12 @@ use super::super::functions::FUNCTIONS;
 use super::super::grouping::GROUPING;
 use super::super::list_rows::UNNEST;
 use super::super::naming;
+use super::super::spelling;
 use super::super::window::{WindowKind, is_session_bound, max_sessions};
 use super::{Valid, Validator};
 use crate::SqlError;
 use crate::error::Code;
 use crate::parser::fold;
-use crate::suggest::did_you_mean;
 
 /// The aggregates of which other numbers of arguments would get a message about types from the binder.
 const UNARY: &[&str] = &["sum", "avg", "min", "max"];
@@ -111,12 +111,10 @@ impl Validator {
         self.function_arguments(&FunctionArgumentList { args, ..list.clone() }, false)
     }
 
-    /// Whether the function exists and may be used.
+    /// Whether the function may be used, if it is built in.
     fn resolve(self, name: &str) -> Valid {
-        if matches!(name, naming::MOD | GROUPING | UNNEST)
-            || FUNCTIONS.aggregate(name).is_some()
-            || CLOCK_FUNCTIONS.contains(&name)
-        {
+        let known = matches!(name, naming::MOD | GROUPING | UNNEST) || spelling::is_rewritten(name);
+        if known || FUNCTIONS.aggregate(name).is_some() || CLOCK_FUNCTIONS.contains(&name) {
             return Ok(());
         }
         if WindowKind::of(name).is_some() {
@@ -134,11 +132,8 @@ impl Validator {
         if FUNCTIONS.window(name).is_some() {
             return self.refuse(format!("the window function {name} without OVER"));
         }
-        let error = SqlError::new(Code::UnknownFunction, self.position, format!("unknown function {name}"));
-        Err(match did_you_mean(name, FUNCTIONS.scalar_names().chain(FUNCTIONS.aggregate_names())) {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        })
+        // What is not built in may be a function of the user's: that is looked up where the catalog is known.
+        Ok(())
     }
 
     fn window_function(self, name: &str, over: &WindowType, modified: bool) -> Valid {

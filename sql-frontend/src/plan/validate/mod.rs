@@ -4,6 +4,7 @@
 //! clause is looked at; functions are resolved here because here their positions are known.
 
 mod function;
+mod spelling;
 
 use std::fmt::Display;
 
@@ -15,6 +16,7 @@ use super::grouping::{has_sets, nested_sets};
 use super::limit;
 use super::list_rows::Call;
 use super::lookup::{system_time, without_version};
+use super::spelling::compares;
 use super::types;
 use super::window::{WindowKind, check_call};
 use crate::SqlError;
@@ -449,18 +451,18 @@ impl Validator {
             | Expr::IsUnknown(e)
             | Expr::IsNotUnknown(e)
             | Expr::Nested(e) => here.expr(e),
-            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => here.all([left.as_ref(), right]),
-            Expr::InList { expr, list, .. } => {
-                here.expr(expr)?;
-                here.all(list)
-            }
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => here.row_comparison(left, right),
+            Expr::InList { expr, list, .. } => list.iter().try_for_each(|item| here.row_comparison(expr, item)),
             Expr::Between { expr, low, high, .. } => here.all([expr.as_ref(), low, high]),
+            Expr::BinaryOp { left, op, right } if compares(op) => here.row_comparison(left, right),
             Expr::BinaryOp { left, right, .. } => here.all([left.as_ref(), right]),
-            Expr::Like { any, expr, pattern, escape_char, .. } | Expr::ILike { any, expr, pattern, escape_char, .. } => {
-                let escape = escape_char.as_ref().is_some_and(|escape| escape.value.to_string() != r"'\'");
-                here.absent(&[(*any, "LIKE ANY"), (escape, "LIKE .. ESCAPE with another character than \\")])?;
-                here.all([expr.as_ref(), pattern])
-            }
+            Expr::Like { .. }
+            | Expr::ILike { .. }
+            | Expr::SimilarTo { .. }
+            | Expr::RLike { .. }
+            | Expr::AtTimeZone { .. }
+            | Expr::AnyOp { .. }
+            | Expr::AllOp { .. } => here.respelled(expr),
             Expr::UnaryOp { op: UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not, expr } => here.expr(expr),
             Expr::Cast { kind, expr, data_type, array, format } => {
                 here.absent(&[
@@ -470,10 +472,6 @@ impl Validator {
                     (types::is_padded(data_type), "a cast to CHAR"),
                 ])?;
                 here.expr(expr)
-            }
-            Expr::AtTimeZone { .. } => {
-                let hint = "times with zone are in UTC: cast to TIMESTAMP or TIMESTAMPTZ";
-                here.refuse("AT TIME ZONE").map_err(|error| error.with_hint(hint))
             }
             Expr::Extract { .. }
             | Expr::Ceil { .. }
@@ -494,7 +492,9 @@ impl Validator {
                 access_chain.iter().try_for_each(|access| match access {
                     AccessExpr::Dot(_) => Ok(()),
                     AccessExpr::Subscript(Subscript::Index { index }) => here.expr(index),
-                    AccessExpr::Subscript(Subscript::Slice { .. }) => here.refuse("a slice of an array"),
+                    AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride }) => {
+                        here.all([lower_bound, upper_bound, stride].into_iter().flatten())
+                    }
                 })
             }
             Expr::Struct { values, .. } => here.all(values),
@@ -509,8 +509,7 @@ impl Validator {
         match expr {
             Expr::Extract { expr, .. } => here.expr(expr),
             Expr::Ceil { expr, field } | Expr::Floor { expr, field } => {
-                let plain = matches!(field, CeilFloorKind::DateTimeField(DateTimeField::NoDateTime));
-                here.absent(&[(!plain, "CEIL / FLOOR with a scale or TO")])?;
+                here.absent(&[(matches!(field, CeilFloorKind::Scale(_)), "CEIL / FLOOR with a scale")])?;
                 here.expr(expr)
             }
             Expr::Position { expr, r#in } => here.all([expr.as_ref(), r#in]),
@@ -539,18 +538,16 @@ fn is_window(function: &Function) -> bool {
 }
 
 /// What an expression that is not supported is called.
-fn refused_name(expr: &Expr) -> String {
+pub(super) fn refused_name(expr: &Expr) -> String {
     match expr {
         Expr::InSubquery { negated, .. } => {
             format!("{}IN (SELECT ..), a subquery in an expression,", if *negated { "NOT " } else { "" })
         }
         Expr::Exists { .. } => "EXISTS (SELECT ..), a subquery in an expression,".to_string(),
         Expr::Subquery(_) => "a subquery in an expression".to_string(),
-        Expr::AnyOp { .. } => "ANY".to_string(),
-        Expr::AllOp { .. } => "ALL (..)".to_string(),
+        Expr::AnyOp { .. } => "ANY (SELECT ..)".to_string(),
+        Expr::AllOp { .. } => "ALL (SELECT ..)".to_string(),
         Expr::InUnnest { .. } => "IN UNNEST".to_string(),
-        Expr::SimilarTo { .. } => "SIMILAR TO".to_string(),
-        Expr::RLike { .. } => "RLIKE".to_string(),
         Expr::IsNormalized { .. } => "IS NORMALIZED".to_string(),
         Expr::Collate { .. } => "COLLATE".to_string(),
         Expr::Convert { .. } => "CONVERT".to_string(),
