@@ -135,6 +135,7 @@ impl CircuitBuilder {
         };
         let left_fields = side(left, matches!(kind, JoinKind::Right | JoinKind::Full));
         let right_fields = side(right, matches!(kind, JoinKind::Left | JoinKind::Full));
+        let right_fields = right_fields.filter(|_| !kind.is_left_only());
         let schema = Arc::new(Schema::new(left_fields.chain(right_fields).collect::<Vec<_>>()));
         self.node(Operator::Join { kind, keys, residual }, vec![left, right], schema)
     }
@@ -185,6 +186,12 @@ impl CircuitBuilder {
         }
         fields.extend(ordinality.map(|name| Arc::new(Field::new(name, DataType::Int64, outer))));
         self.node(operator, vec![input], Arc::new(Schema::new(fields)))
+    }
+
+    /// The rows of the groups that have one.
+    pub fn max_one_row(&mut self, input: NodeId, group: Vec<usize>) -> Built<NodeId> {
+        let schema = self.schema(input).clone();
+        self.node(Operator::MaxOneRow { group }, vec![input], schema)
     }
 
     /// Groups with aggregates, each with the name of its column. Group columns keep their names.

@@ -44,6 +44,8 @@ pub mod code {
     pub const WEIGHT: &str = "DT2007";
     /// A key has more sessions than `max_sessions_per_key` allows.
     pub const SESSIONS: &str = "DT2008";
+    /// A subquery that is used as a value has more than one row.
+    pub const SUBQUERY: &str = "DT2009";
 }
 
 impl EvalError {
@@ -203,6 +205,7 @@ pub fn operator_label(operator: &Operator) -> &'static str {
         Operator::Unnest { .. } => "unnest",
         Operator::Distinct => "distinct",
         Operator::SetOperation { .. } => "set operation",
+        Operator::MaxOneRow { .. } => "subquery",
         Operator::Aggregate { .. } => "aggregate",
         Operator::TopK { .. } => "top-k",
         Operator::TimeWindow { .. } => "time window",

@@ -113,6 +113,8 @@ fn operator_text(operator: &Operator) -> String {
             let ordinality = if *ordinality { " with ordinality" } else { "" };
             format!("Unnest{outer} ({}){keep}{ordinality}", positions(lists))
         }
+        Operator::MaxOneRow { group } if group.is_empty() => "MaxOneRow".to_owned(),
+        Operator::MaxOneRow { group } => format!("MaxOneRow per ({})", positions(group)),
         Operator::Aggregate { group, aggregates } => aggregation_text(group, aggregates.iter().map(aggregate_text)),
         Operator::TopK { partition, order, offset, limit, with_row_number, ties } => {
             let mut text = "TopK".to_owned();
@@ -162,6 +164,8 @@ fn kind_text(kind: JoinKind) -> &'static str {
         JoinKind::Left => "left",
         JoinKind::Right => "right",
         JoinKind::Full => "full",
+        JoinKind::Semi => "semi",
+        JoinKind::Anti => "anti",
     }
 }
 
@@ -212,6 +216,7 @@ fn operator_name(operator: &Operator) -> &'static str {
         Operator::Distinct => "Distinct",
         Operator::SetOperation { .. } => "SetOperation",
         Operator::Unnest { .. } => "Unnest",
+        Operator::MaxOneRow { .. } => "MaxOneRow",
         Operator::Aggregate { .. } => "Aggregate",
         Operator::TopK { .. } => "TopK",
         Operator::TimeWindow { .. } => "TimeWindow",

@@ -71,6 +71,7 @@ fn write_operator(text: &mut String, operator: &Operator) {
         }
         Operator::Distinct => write!(text, "distinct"),
         Operator::SetOperation { kind } => write!(text, "set-operation {kind:?}"),
+        Operator::MaxOneRow { group } => write!(text, "max-one-row {group:?}"),
         Operator::Aggregate { group, aggregates } => {
             let _ = write!(text, "aggregate {group:?}");
             write_calls(text, aggregates)

@@ -9,6 +9,7 @@
 //! - An aggregate without group columns yields exactly one row, on empty input as well.
 //! - An aggregate that fails (a sum that does not fit) removes the row of its group; instead there is one error row with weight 1, whose operator is
 //!   `aggregate sum(#2)` and whose row text is the rendered group key. The first failing call of the group is the one.
+//! - A group with more than one row, where one is allowed, is one error row with the rendered group key as its text, whatever the number of rows.
 //! - A predicate that is `false` drops a row whatever else fails on it; an error is an error even beside a NULL predicate.
 //! - A join residual that fails on a pair makes one error row of the pair, columns of the left row and then of the right one, with the product of their weights; the
 //!   pair is no match.
@@ -155,6 +156,9 @@ impl Interpreter<'_> {
             }),
             Operator::Unnest { keep, lists, outer, ordinality } => {
                 unnest::unnest(&self.input(node, 0)?, keep, lists, *outer, *ordinality, node.schema.clone())
+            }
+            Operator::MaxOneRow { group } => {
+                aggregate::max_one_row(&self.input(node, 0)?, group, node.schema.clone(), &mut self.errors)
             }
             Operator::Aggregate { group, aggregates } => {
                 let input = self.input(node, 0)?;

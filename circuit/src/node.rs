@@ -81,15 +81,15 @@ pub enum Operator {
         /// Key columns.
         key: Vec<usize>,
     },
-    /// Rows of the left input beside matching rows of the right one: columns left, then right. Both inputs are [`Operator::Index`] nodes by the key columns,
-    /// in the order of `keys`; no keys is a cross join.
+    /// Rows of the left input beside matching rows of the right one: columns left, then right; of a semi or anti join the left ones only. Both inputs are
+    /// [`Operator::Index`] nodes by the key columns, in the order of `keys`; no keys is a cross join.
     Join {
         /// What happens to rows without a match.
         kind: JoinKind,
         /// Equality conditions.
         keys: Vec<JoinKey>,
-        /// A further condition over the columns left + right. For outer joins it decides what a match is. A pair on which it fails goes to the errors
-        /// and is no match.
+        /// A further condition over the columns left + right. For joins that are not inner it decides what a match is. A pair on which it fails goes to
+        /// the errors and is no match.
         residual: Option<Expr>,
     },
     /// Each row once, whatever its (positive) weight.
@@ -111,6 +111,11 @@ pub enum Operator {
         outer: bool,
         /// Append the place, from 1 (`BIGINT`); NULL where a row stays without an element.
         ordinality: bool,
+    },
+    /// The rows of the groups that have one row, copies counted. A group with more is an error row.
+    MaxOneRow {
+        /// Group columns; NULLs are a group.
+        group: Vec<usize>,
     },
     /// Groups with aggregates: columns `group`, then one per call. Without group columns there is always exactly one row.
     Aggregate {
@@ -304,6 +309,17 @@ pub enum JoinKind {
     Right,
     /// Keeps both.
     Full,
+    /// Shows the left rows that have a match, once per copy.
+    Semi,
+    /// Shows the left rows that have none.
+    Anti,
+}
+
+impl JoinKind {
+    /// Whether the output has the columns of the left input only.
+    pub fn is_left_only(self) -> bool {
+        matches!(self, JoinKind::Semi | JoinKind::Anti)
+    }
 }
 
 /// How many copies of a row a [`Operator::SetOperation`] yields, if there are `l` in the left and `r` in the right input.

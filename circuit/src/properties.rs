@@ -42,6 +42,11 @@ pub fn derive_properties(operator: &Operator, inputs: &[&Node], schema: &SchemaR
             keys.into_iter().map(|key| key.into_iter().chain([schema.fields().len() - 1]).collect()).collect()
         }
         Operator::Unnest { .. } => Vec::new(),
+        Operator::MaxOneRow { group } => {
+            let mut keys = input();
+            keys.push(group.clone());
+            keys
+        }
         // The groups are the first columns of the output.
         Operator::Aggregate { group, .. } => vec![(0..group.len()).collect()],
         Operator::TopK { partition, limit, with_row_number, ties, .. } => {
@@ -81,11 +86,15 @@ fn append_only(operator: &Operator, inputs: &[&Node]) -> bool {
             all_inputs
         }
         Operator::SetOperation { kind: SetOperationKind::Intersect | SetOperationKind::IntersectAll } => all_inputs,
-        // A row beside NULLs goes when its first match comes.
-        Operator::Join { kind, .. } => *kind == JoinKind::Inner && all_inputs,
+        // A row beside NULLs, or that is shown for having no match, goes when its first match comes.
+        Operator::Join { kind, .. } => matches!(kind, JoinKind::Inner | JoinKind::Semi) && all_inputs,
         Operator::TopK { limit: None, offset: 0, with_row_number: false, .. } => all_inputs,
         Operator::Aggregate { group, aggregates } => aggregates.is_empty() && !group.is_empty() && all_inputs,
-        Operator::Source { .. } | Operator::Negate | Operator::TopK { .. } | Operator::SetOperation { .. } => false,
+        Operator::Source { .. }
+        | Operator::Negate
+        | Operator::TopK { .. }
+        | Operator::SetOperation { .. }
+        | Operator::MaxOneRow { .. } => false,
         _ => times::append_only(operator, inputs),
     }
 }
@@ -113,6 +122,9 @@ fn joined(kind: JoinKind, keys: &[crate::JoinKey], inputs: &[&Node]) -> Vec<Vec<
     let [left, right] = inputs else { return Vec::new() };
     let width = left.schema.fields().len();
     let (left_keys, right_keys) = (&left.properties.unique_keys, &right.properties.unique_keys);
+    if kind.is_left_only() {
+        return left_keys.clone();
+    }
     let shifted = |key: &Vec<usize>| -> Vec<usize> { key.iter().map(|column| column + width).collect() };
     let within = |unique: &[Vec<usize>], join: &dyn Fn(usize) -> bool| unique.iter().any(|key| key.iter().all(|&c| join(c)));
     let left_at_most_one = within(left_keys, &|column| keys.iter().any(|key| key.left == column));

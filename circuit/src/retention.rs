@@ -55,6 +55,9 @@ pub fn retention(circuit: &Circuit, id: NodeId) -> Vec<Retention> {
     match &node.operator {
         Operator::Aggregate { group, .. } => vec![by_columns(inputs[0], group.iter().copied(), "no group column has")],
         Operator::Distinct => vec![by_columns(inputs[0], 0..inputs[0].schema.fields().len(), "no column has")],
+        Operator::MaxOneRow { .. } => {
+            vec![Retention::Unbounded { why: "a later row can make an error of a subquery's value".to_owned() }]
+        }
         // Of a row, the copies on both sides are kept together.
         Operator::SetOperation { .. } => {
             let times = |column: usize| Some((slack(&inputs[0].properties, column)?, slack(&inputs[1].properties, column)?));

@@ -72,6 +72,10 @@ pub(crate) fn validate_node(operator: &Operator, inputs: &[&Node], schema: &Sche
             same_types(&types_of(&inputs[0].schema), schema)
         }
         Operator::Join { kind, keys, residual } => join(*kind, keys, residual.as_ref(), inputs[0], inputs[1], schema),
+        Operator::MaxOneRow { group } => {
+            in_range(group, inputs[0])?;
+            same_types(&types_of(&inputs[0].schema), schema)
+        }
         Operator::Aggregate { group, aggregates } => aggregate(group, aggregates, inputs[0], schema),
         Operator::TopK { partition, order, with_row_number, ties, .. } => {
             ensure(!(*ties && *with_row_number), || "row numbers of rows with their ties".to_owned())?;
@@ -128,8 +132,9 @@ fn join(kind: JoinKind, keys: &[JoinKey], residual: Option<&Expr>, left: &Node, 
     residual.map_or(Ok(()), |residual| expression::predicate(residual, &columns))?;
     let (left_null, right_null) =
         (matches!(kind, JoinKind::Right | JoinKind::Full), matches!(kind, JoinKind::Left | JoinKind::Full));
-    same_types(&columns, schema)?;
     let width = left.schema.fields().len();
+    columns.truncate(if kind.is_left_only() { width } else { columns.len() });
+    same_types(&columns, schema)?;
     schema.fields().iter().enumerate().try_for_each(|(position, field)| {
         let padded = if position < width { left_null } else { right_null };
         ensure(!padded || field.is_nullable(), || format!("column {} can be NULL in an outer join", field.name()))

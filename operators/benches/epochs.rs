@@ -41,12 +41,14 @@ enum Subject {
     Extremes,
     ExtremesAppendOnly,
     Join,
+    SemiJoin,
+    MaxOneRow,
     TopK,
     TopKAppendOnly,
 }
 
 impl Subject {
-    const ALL: [(&str, Subject); 9] = [
+    const ALL: [(&str, Subject); 11] = [
         ("map_filter", Subject::MapFilter),
         ("distinct", Subject::Distinct),
         ("except all", Subject::ExceptAll),
@@ -54,6 +56,8 @@ impl Subject {
         ("aggregate/extremes", Subject::Extremes),
         ("aggregate/extremes, append-only", Subject::ExtremesAppendOnly),
         ("join", Subject::Join),
+        ("join/semi", Subject::SemiJoin),
+        ("max_one_row", Subject::MaxOneRow),
         ("top_k", Subject::TopK),
         ("top_k, append-only", Subject::TopKAppendOnly),
     ];
@@ -82,10 +86,12 @@ impl Subject {
             Subject::Extremes | Subject::ExtremesAppendOnly => {
                 aggregate(&mut builder, input, [AggregateFunction::Min, AggregateFunction::Max])?
             }
-            Subject::Join => {
+            Subject::Join | Subject::SemiJoin => {
                 let right = builder.source("r", schema(), Properties::default());
-                builder.join(input, right, JoinKind::Inner, vec![JoinKey { left: 0, right: 0, null_safe: false }], None)?
+                let kind = if let Subject::Join = self { JoinKind::Inner } else { JoinKind::Semi };
+                builder.join(input, right, kind, vec![JoinKey { left: 0, right: 0, null_safe: false }], None)?
             }
+            Subject::MaxOneRow => builder.max_one_row(input, vec![0])?,
             Subject::TopK | Subject::TopKAppendOnly => {
                 let order = vec![SortKey { column: 1, descending: true, nulls_first: false }];
                 builder.top_k(input, vec![0], order, 0, Some(1), None)?
@@ -111,7 +117,7 @@ fn epochs(criterion: &mut Criterion) {
         for rows in EPOCH_ROWS {
             let mut run = Loop::new(&circuit);
             let every_key = batch((0..keys as i64).map(|key| (key, key)));
-            if let Subject::Join | Subject::ExceptAll = subject {
+            if let Subject::Join | Subject::SemiJoin | Subject::ExceptAll = subject {
                 run.feed(None, vec![("r", every_key.clone())]);
             }
             run.feed(None, vec![("l", every_key)]);

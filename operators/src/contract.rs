@@ -47,6 +47,7 @@ mod debug {
             node.operator,
             Operator::Distinct
                 | Operator::SetOperation { .. }
+                | Operator::MaxOneRow { .. }
                 | Operator::Aggregate { .. }
                 | Operator::TopK { .. }
                 | Operator::Session { .. }

@@ -66,6 +66,12 @@ fn functions_under_random_histories() {
     assert!(report.views.len() >= 25, "the file has {} views", report.views.len());
 }
 
+#[test]
+fn subqueries_under_random_histories() {
+    let report = run("subqueries.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
+    assert!(report.views.len() >= 60, "the file has {} views", report.views.len());
+}
+
 /// Fixed histories, the same in every run, so that a failure here is a change of the code and not of the draw. A seed that finds a bug is added.
 #[test]
 fn fixed_seeds() {

@@ -7,7 +7,8 @@ use datafusion_common::ScalarValue;
 
 use super::relation::{Relation, Row, identity};
 use crate::aggregate::{evaluate, sort_rows};
-use crate::{AggregateCall, CircuitError, ErrorRows, EvalError, aggregate_label, render_row};
+use crate::errors::code;
+use crate::{AggregateCall, CircuitError, ErrorRows, EvalError, Operator, aggregate_label, operator_label, render_row};
 
 /// The key of a group and its rows with their weights.
 type Group<'a> = (Row, Vec<(&'a Row, i64)>);
@@ -49,6 +50,34 @@ pub(super) fn aggregate(
                 errors.add_all(&Relation::from_batch(&failed.finish())?)?;
             }
             None => result.add(key.into_iter().chain(results.into_iter().flatten()).collect(), 1)?,
+        }
+    }
+    Ok(result)
+}
+
+/// The rows of the groups that have one, and an error row for each group with more.
+pub(super) fn max_one_row(
+    input: &Relation,
+    group: &[usize],
+    schema: SchemaRef,
+    errors: &mut Relation,
+) -> Result<Relation, CircuitError> {
+    let mut groups: HashMap<Row, Group<'_>> = HashMap::new();
+    for (row, weight) in input.iter().filter(|(_, weight)| *weight > 0) {
+        let key: Row = group.iter().map(|&column| row[column].clone()).collect();
+        groups.entry(identity(&key)).or_insert_with(|| (key, Vec::new())).1.push((row, weight));
+    }
+    let mut result = Relation::new(schema);
+    for (key, rows) in groups.into_values() {
+        match rows.as_slice() {
+            [(row, 1)] => result.add((*row).clone(), 1)?,
+            _ => {
+                let mut failed = ErrorRows::new();
+                let error = EvalError::new(code::SUBQUERY, "a subquery that is used as a value has more than one row");
+                let text = render_row(&Relation::one_row(group_schema(input, group), key)?, 0);
+                failed.push(&error, operator_label(&Operator::MaxOneRow { group: vec![] }), text, 1);
+                errors.add_all(&Relation::from_batch(&failed.finish())?)?;
+            }
         }
     }
     Ok(result)

@@ -33,6 +33,8 @@ impl From<JoinKind> for IntervalJoinKind {
             JoinKind::Left => IntervalJoinKind::Left,
             JoinKind::Right => IntervalJoinKind::Right,
             JoinKind::Full => IntervalJoinKind::Full,
+            JoinKind::Semi => IntervalJoinKind::Semi,
+            JoinKind::Anti => IntervalJoinKind::Anti,
         }
     }
 }

@@ -48,13 +48,18 @@ pub(super) fn event_times(operator: &Operator, inputs: &[&Node], width: usize) -
             .enumerate()
             .filter_map(|(column, &from)| slack(&inputs[0].properties, from).map(|slack| EventTime { column, slack }))
             .collect(),
-        Operator::Join { keys, .. } => tied_keys(keys, inputs),
+        Operator::Join { keys, .. } => {
+            // A semi or anti join has the left columns only.
+            tied_keys(keys, inputs).into_iter().filter(|time| time.column < width).collect()
+        }
         Operator::Aggregate { group, .. } => group
             .iter()
             .enumerate()
             .filter_map(|(column, &from)| slack(&inputs[0].properties, from).map(|slack| EventTime { column, slack }))
             .collect(),
-        Operator::TopK { partition, .. } => own(0).into_iter().filter(|time| partition.contains(&time.column)).collect(),
+        Operator::TopK { partition: group, .. } | Operator::MaxOneRow { group } => {
+            own(0).into_iter().filter(|time| group.contains(&time.column)).collect()
+        }
         Operator::TimeWindow { time, window } => {
             let mut times = own(0);
             if let Some(slack) = window_slack(*window, *time, &inputs[0].properties) {
@@ -116,8 +121,9 @@ pub(super) fn closings(operator: &Operator, inputs: &[&Node], width: usize) -> V
         }
         Operator::Aggregate { group, .. } => regrouped(own(0), group),
         Operator::Unnest { keep, .. } => regrouped(own(0), keep),
+        Operator::Join { kind: JoinKind::Semi | JoinKind::Anti, .. }
+        | Operator::IntervalJoin { kind: IntervalJoinKind::Semi | IntervalJoinKind::Anti, .. } => own(0),
         Operator::Join { .. } | Operator::AsOfJoin { .. } => joined(own(0), own(1), inputs),
-        Operator::IntervalJoin { kind: IntervalJoinKind::Semi | IntervalJoinKind::Anti, .. } => own(0),
         Operator::IntervalJoin { .. } => joined(own(0), own(1), inputs),
         Operator::TimeWindow { time, window } => {
             let mut closings = Vec::new();

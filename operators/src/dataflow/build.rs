@@ -1,6 +1,6 @@
 //! From a circuit's node to the operator that runs it on one worker.
 
-use deltic_circuit::{Circuit, EmitPolicy, Expr, Node, NodeId, Operator, Retention, retention};
+use deltic_circuit::{Circuit, EmitPolicy, Expr, Node, NodeId, Operator, Retention, operator_label, retention};
 use deltic_zset::Result;
 
 use crate::arrange::{Index, SharedArrangement};
@@ -10,7 +10,7 @@ use crate::emit::emit;
 use crate::exchange::owner_of_empty_key;
 use crate::join::Join;
 use crate::{
-    Aggregate, AppendOnlyTopK, AsOfJoin, Constant, Distinct, EpochOperator, Horizon, IntervalJoin, MapFilter, Negate,
+    Aggregate, AppendOnlyTopK, AsOfJoin, Constant, Distinct, EpochOperator, Horizon, IntervalJoin, MapFilter, MaxOneRow, Negate,
     SetOperation, TemporalFilter, TemporalLookup, TimeWindow, TopK, Union, Unnest, session,
 };
 
@@ -65,6 +65,7 @@ impl Site<'_> {
                 Box::new(Unnest::new(keep.clone(), lists.clone(), *outer, *ordinality, schema))
             }
             Operator::SetOperation { kind } => Box::new(SetOperation::try_new(*kind, schema)?.with_horizon(self.horizon())),
+            Operator::MaxOneRow { group } => Box::new(MaxOneRow::try_new(group, schema, operator_label(&node.operator))?),
             Operator::Aggregate { group, aggregates } => {
                 let owns_global = self.worker == owner_of_empty_key(self.peers);
                 Box::new(Aggregate::try_new(group, aggregates, input(0), schema, owns_global)?.with_horizon(self.horizon()))
@@ -156,6 +157,7 @@ pub(super) fn can_fail(operator: &Operator) -> bool {
             predicates.iter().chain(projections.iter().flatten()).any(Expr::can_fail)
         }
         Operator::Join { .. } | Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. } => true,
+        Operator::MaxOneRow { .. } => true,
         Operator::Source { .. } | Operator::Constant { .. } | Operator::Union | Operator::Negate | Operator::Index { .. } => {
             false
         }

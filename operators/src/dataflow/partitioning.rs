@@ -35,7 +35,7 @@ impl Partitioning {
 pub(super) fn exchange(circuit: &Circuit, node: &Node, port: usize, input: &Partitioning) -> Option<Vec<usize>> {
     let (wanted, exactly) = match &node.operator {
         Operator::Index { key } => (key.clone(), true),
-        Operator::Aggregate { group, .. } => (group.clone(), false),
+        Operator::Aggregate { group, .. } | Operator::MaxOneRow { group } => (group.clone(), false),
         Operator::TopK { partition, .. } | Operator::Session { partition, .. } => (partition.clone(), false),
         Operator::IntervalJoin { keys, .. } | Operator::AsOfJoin { keys, .. } => {
             let side = |key: &JoinKey| if port == 0 { key.left } else { key.right };
@@ -57,9 +57,11 @@ pub(super) fn of_output(circuit: &Circuit, node: &Node, inputs: &[Partitioning])
         Operator::MapFilter { projections: Some(projections), .. } => inputs[0].moved(|column| {
             projections.iter().position(|projection| matches!(projection, Expr::Column { index, .. } if *index == column))
         }),
-        Operator::MapFilter { projections: None, .. } | Operator::Negate | Operator::Distinct | Operator::TopK { .. } => {
-            inputs[0].clone()
-        }
+        Operator::MapFilter { projections: None, .. }
+        | Operator::Negate
+        | Operator::Distinct
+        | Operator::TopK { .. }
+        | Operator::MaxOneRow { .. } => inputs[0].clone(),
         Operator::Union | Operator::SetOperation { .. } => match inputs {
             [first, rest @ ..] => Partitioning(
                 first.0.iter().filter(|columns| rest.iter().all(|input| input.is_exactly(columns))).cloned().collect(),
@@ -100,7 +102,7 @@ fn of_join(circuit: &Circuit, node: &Node, kind: JoinKind, keys: &[JoinKey]) -> 
     let right: Vec<usize> = keys.iter().map(|key| left_width + key.right).collect();
     match kind {
         JoinKind::Inner => Partitioning(vec![left, right]),
-        JoinKind::Left => Partitioning::by(&left),
+        JoinKind::Left | JoinKind::Semi | JoinKind::Anti => Partitioning::by(&left),
         JoinKind::Right => Partitioning::by(&right),
         JoinKind::Full if keys.is_empty() => Partitioning::by(&[]),
         JoinKind::Full => Partitioning::default(),

@@ -44,9 +44,9 @@ impl Turned {
         self.found.is_empty()
     }
 
-    /// What happens to the padded row of each row of a key: `-1` if the key has found a match, `+1` if it has lost the last.
-    pub(super) fn sign(&self, key: u32) -> i128 {
-        if self.found[key as usize] { -1 } else { 1 }
+    /// Whether the key has found a match; else it has lost the last.
+    pub(super) fn found(&self, key: u32) -> bool {
+        self.found[key as usize]
     }
 }
 
@@ -133,8 +133,8 @@ impl KeyCounts {
         Turned { keys, found }
     }
 
-    /// The rows of a delta of the preserved side that have no match now, if there are any.
-    pub(super) fn unmatched(&self, delta: &ZBatch) -> Option<ZBatch> {
+    /// The rows of a delta of the preserved side that have a match now (or have none, if not `matched`), if there are any.
+    pub(super) fn select(&self, delta: &ZBatch, matched: bool) -> Option<ZBatch> {
         let keys: Vec<ArrayRef> = self.key.iter().map(|&column| delta.column(column).clone()).collect();
         let matchable = self.matchable(&keys, delta.len());
         let mut probe = Probe::default();
@@ -143,8 +143,8 @@ impl KeyCounts {
         let unmatched = |row: usize| {
             probe.groups[row] == GroupTable::NONE || matchable.as_ref().is_some_and(|matchable| !matchable.value(row))
         };
-        let unmatched: BooleanArray = (0..delta.len()).map(|row| Some(unmatched(row))).collect();
-        (unmatched.true_count() > 0).then(|| delta.filter(&unmatched).expect("a mask of the batch's length"))
+        let selected: BooleanArray = (0..delta.len()).map(|row| Some(unmatched(row) != matched)).collect();
+        (selected.true_count() > 0).then(|| delta.filter(&selected).expect("a mask of the batch's length"))
     }
 
     /// Which rows can match at all; `None` if all can.

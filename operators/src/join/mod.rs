@@ -10,6 +10,9 @@
 //! so the weight of the other side is counted by key ([`KeyCounts`]), and only when a key's count leaves or reaches zero are the
 //! rows of the key looked up. With a residual each row has its own matches, counted by row ([`RowCounts`]).
 //!
+//! A semi or anti join shows left rows only: those with a match, or those without. Its changes are found as those of the rows without a match are, and no
+//! pair is formed but to evaluate a residual.
+//!
 //! The output is consolidated if it has a negative weight, for only then can rows of it cancel. Weights multiply; a product that is no
 //! `i64` is an error row.
 
@@ -53,7 +56,7 @@ impl Side {
     }
 }
 
-/// What is known of the rows of each side that may be without a match; `None` for a side whose rows without one are dropped.
+/// What is known of the matches of the rows of each side; `None` for a side whose rows without one are dropped.
 enum Unmatched {
     ByKey([Option<KeyCounts>; 2]),
     ByRow([Option<RowCounts>; 2]),
@@ -82,7 +85,8 @@ impl Join {
             return Err(Error::Shape("the node is no join".to_owned()));
         };
         let schemas = [left.schema(), right.schema()];
-        let preserved = [matches!(kind, JoinKind::Left | JoinKind::Full), matches!(kind, JoinKind::Right | JoinKind::Full)];
+        let counted = matches!(kind, JoinKind::Left | JoinKind::Full | JoinKind::Semi | JoinKind::Anti);
+        let preserved = [counted, matches!(kind, JoinKind::Right | JoinKind::Full)];
         let sides = [Side::Left, Side::Right];
         let pairing = Pairing::new(keys, residual.clone(), schemas.each_ref().map(|schema| schema.fields().len()));
         let unmatched = if residual.is_some() {
@@ -166,8 +170,13 @@ impl Join {
         if after { reader.after(epoch) } else { reader.before(epoch) }
     }
 
-    /// Emits the change of the rows of `side` without a match, given by key.
-    fn unmatched_by_key(
+    /// Whether the rows that are shown alone are those with a match.
+    fn shows_matched(&self) -> bool {
+        self.kind == JoinKind::Semi
+    }
+
+    /// Emits the change of the rows of `side` that are shown alone, given by key: those without a match, or with one in a semi join.
+    fn alone_by_key(
         &self,
         counts: &mut KeyCounts,
         side: Side,
@@ -177,8 +186,8 @@ impl Join {
     ) {
         let turned = counts.apply(&deltas[side.other().port()]);
         for delta in &deltas[side.port()] {
-            if let Some(unmatched) = counts.unmatched(delta) {
-                emission.push_padded(side, unmatched.columns().to_vec(), unmatched.weights_or_ones().to_vec());
+            if let Some(alone) = counts.select(delta, self.shows_matched()) {
+                emission.push_padded(side, alone.columns().to_vec(), alone.weights_or_ones().to_vec());
             }
         }
         if self.first || turned.is_empty() {
@@ -186,28 +195,31 @@ impl Join {
         }
         let stored = self.stored(side, epoch, false);
         self.pairing.for_each_of_keys(&turned.keys, side, &stored, &mut |columns, probed, weights| {
-            let signed = probed.iter().zip(weights).map(|(&key, &weight)| turned.sign(key) * i128::from(weight));
+            let sign = |key: u32| if turned.found(key) == self.shows_matched() { 1 } else { -1 };
+            let signed = probed.iter().zip(weights).map(|(&key, &weight)| sign(key) * i128::from(weight));
             emission.push_padded_wide(side, columns, &signed.collect::<Vec<_>>());
         });
     }
 
-    /// Emits the change of the rows of `side` without a match, given by row, and the pairs too if `with_pairs`.
-    fn unmatched_by_row(
+    /// Emits the change of the rows of `side` that are shown alone, given by row; and, if it is the `first` side for which this is done, the errors of
+    /// pairs and the pairs that are shown.
+    fn alone_by_row(
         &self,
         counts: &mut RowCounts,
         side: Side,
         epoch: u64,
         deltas: &[Vec<ZBatch>; 2],
         emission: &mut Emission<'_>,
-        with_pairs: bool,
+        first: bool,
     ) {
+        let with_pairs = first && !self.kind.is_left_only();
         let mut changes = counts.change();
         let others = &deltas[side.other().port()];
         if !self.first && !others.is_empty() {
             let stored = self.stored(side, epoch, false);
             for delta in others {
                 self.pairing.for_each(delta, side.other(), &stored, &mut |pairs| {
-                    let pairs = self.pairing.select(pairs, with_pairs.then_some(&mut *emission));
+                    let pairs = self.pairing.select(pairs, first.then_some(&mut *emission));
                     changes.add_matches(self.pairing.columns_of(side, &pairs), &pairs);
                     if with_pairs {
                         emission.push_pairs(pairs);
@@ -220,7 +232,7 @@ impl Join {
             for delta in &deltas[side.port()] {
                 let mut matches = vec![0i128; delta.len()];
                 self.pairing.for_each(delta, side, &stored, &mut |pairs| {
-                    let pairs = self.pairing.select(pairs, with_pairs.then_some(&mut *emission));
+                    let pairs = self.pairing.select(pairs, first.then_some(&mut *emission));
                     for (&row, &weight) in pairs.delta_rows.iter().zip(&pairs.stored_weights) {
                         matches[row as usize] += i128::from(weight);
                     }
@@ -231,7 +243,7 @@ impl Join {
                 changes.add_rows(delta, &matches);
             }
         }
-        if let Some((columns, weights)) = changes.finish() {
+        if let Some((columns, weights)) = changes.finish(self.shows_matched()) {
             emission.push_padded_wide(side, columns, &weights);
         }
     }
@@ -240,21 +252,23 @@ impl Join {
         let mut unmatched = std::mem::replace(&mut self.unmatched, Unmatched::ByKey([None, None]));
         match &mut unmatched {
             Unmatched::ByKey(counts) => {
-                self.pairs(epoch, deltas, emission);
+                if !self.kind.is_left_only() {
+                    self.pairs(epoch, deltas, emission);
+                }
                 for (side, counts) in [Side::Left, Side::Right].into_iter().zip(counts) {
                     if let Some(counts) = counts {
-                        self.unmatched_by_key(counts, side, epoch, deltas, emission);
+                        self.alone_by_key(counts, side, epoch, deltas, emission);
                     }
                 }
             }
             Unmatched::ByRow([None, None]) => self.pairs(epoch, deltas, emission),
             Unmatched::ByRow(counts) => {
                 // The first preserved side has the pairs; a second one only counts.
-                let mut with_pairs = true;
+                let mut first = true;
                 for (side, counts) in [Side::Left, Side::Right].into_iter().zip(counts) {
                     if let Some(counts) = counts {
-                        self.unmatched_by_row(counts, side, epoch, deltas, emission, with_pairs);
-                        with_pairs = false;
+                        self.alone_by_row(counts, side, epoch, deltas, emission, first);
+                        first = false;
                     }
                 }
             }
@@ -282,7 +296,8 @@ impl EpochOperator for Join {
 
     fn close(&mut self, epoch: u64) -> Output {
         let deltas = std::mem::take(&mut self.pending).map(coalesce);
-        let (schema, widths) = (self.schema.clone(), self.pairing.widths());
+        let (schema, [left, right]) = (self.schema.clone(), self.pairing.widths());
+        let widths = [left, if self.kind.is_left_only() { 0 } else { right }];
         let mut emission = Emission::new(&schema, widths, self.label);
         if deltas.iter().any(|delta| !delta.is_empty()) {
             self.emit(epoch, &deltas, &mut emission);

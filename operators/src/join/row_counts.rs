@@ -143,16 +143,16 @@ impl Change<'_> {
         &mut self.touched[place]
     }
 
-    /// Applies the changes; returns the columns and weights of the change of the rows without a match, if there is one.
-    pub(super) fn finish(self) -> Option<(Vec<ArrayRef>, Vec<i128>)> {
+    /// Applies the changes; returns the columns and weights of the change of the rows without a match (with one, if `matched`), if there is one.
+    pub(super) fn finish(self, matched: bool) -> Option<(Vec<ArrayRef>, Vec<i128>)> {
         let (mut groups, mut weights, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         for touched in &self.touched {
             let words = self.table.payload_mut(touched.group);
             let (weight, matches) = (load(words), touched.matches_after());
             store(&mut words[MATCHES..], matches);
             words[PLACE] = 0;
-            let unmatched = |weight: i128, matches: i128| if matches == 0 { weight } else { 0 };
-            let change = unmatched(weight, matches) - unmatched(touched.weight, touched.matches);
+            let alone = |weight: i128, matches: i128| if (matches == 0) != matched { weight } else { 0 };
+            let change = alone(weight, matches) - alone(touched.weight, touched.matches);
             if change != 0 {
                 groups.push(touched.group);
                 weights.push(change);

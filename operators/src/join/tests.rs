@@ -67,7 +67,7 @@ impl Shape {
             nodes.push(node(Operator::Index { key }, vec![source], side.clone()));
         }
         let operator = Operator::Join { kind: self.kind, keys: self.keys.clone(), residual: self.residual.expr() };
-        let output = schema(&[COLUMNS, COLUMNS].concat());
+        let output = if self.kind.is_left_only() { schema(&COLUMNS) } else { schema(&[COLUMNS, COLUMNS].concat()) };
         nodes.push(node(operator, vec![sources, 2 * sources - 1], output));
         Circuit { output: NodeId(nodes.len() - 1), nodes }
     }
@@ -176,7 +176,8 @@ impl Bench {
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
-    let kind = prop_oneof![Just(JoinKind::Inner), Just(JoinKind::Left), Just(JoinKind::Right), Just(JoinKind::Full)];
+    use JoinKind::{Anti, Full, Inner, Left, Right, Semi};
+    let kind = prop_oneof![Just(Inner), Just(Left), Just(Right), Just(Full), Just(Semi), Just(Anti)];
     let keys = (0usize..4, any::<[bool; 2]>(), any::<bool>()).prop_map(|(keys, null_safe, crossed)| {
         let column = |column: usize| JoinKey { left: column, right: column, null_safe: null_safe[column] };
         match keys {

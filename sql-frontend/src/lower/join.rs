@@ -5,7 +5,7 @@
 //! an `=` too. A circuit's keys have a flag each.
 
 use datafusion_common::{JoinType, NullEquality};
-use datafusion_expr::Join;
+use datafusion_expr::{Join, LogicalPlan};
 use deltic_circuit::{BinaryOp, Expr, IntervalJoinKind, JoinKey, JoinKind, NodeId, TimeMatch};
 
 use super::clock::{reads_clock, refused};
@@ -15,6 +15,7 @@ use super::time_bounds::{Side, TimeBounds, side, take_bounds};
 use super::{Lower, Lowering};
 use crate::SqlError;
 use crate::error::Code;
+use crate::plan::MaxOneRowNode;
 
 /// An equality between an expression over the left rows and one over the right rows, both by the positions of their side.
 struct Equality {
@@ -100,9 +101,7 @@ impl Lowering {
         }
         let joined = match (range, left_keys.last(), right_keys.last()) {
             (Some(range), Some(&left_time), Some(&right_time))
-                if keys.is_empty()
-                    || kind(join.join_type).is_err()
-                    || (self.ends(left, left_time) && self.ends(right, right_time)) =>
+                if keys.is_empty() || (self.ends(left, left_time) && self.ends(right, right_time)) =>
             {
                 let kind = interval_kind(join.join_type)?;
                 let on = TimeMatch { keys, left_time, right_time };
@@ -123,6 +122,18 @@ impl Lowering {
 }
 
 impl Lowering {
+    /// The value of a scalar subquery, by group.
+    pub(super) fn max_one_row(&mut self, plan: &LogicalPlan) -> Lower<Piped> {
+        let Some(node) = MaxOneRowNode::of(plan) else {
+            return Err(SqlError::nowhere(Code::Internal, "a plan that is no scalar subquery"));
+        };
+        let input = self.node(&node.input)?;
+        let group = node.group.iter().map(|expr| Ok(lower_expression(expr, node.input.schema())?.as_column()));
+        let group: Option<Vec<usize>> = group.collect::<Lower<_>>()?;
+        let group = group.ok_or_else(|| SqlError::nowhere(Code::Internal, "a scalar subquery is grouped by an expression"))?;
+        self.built(|builder| builder.max_one_row(input, group))
+    }
+
     /// Whether a watermark says of rows with an early time in this column that they change no more. If it is so on both sides, an interval join can forget;
     /// else a join by its keys is the faster one.
     fn ends(&self, node: NodeId, time: usize) -> bool {
@@ -147,12 +158,8 @@ fn kind(join_type: JoinType) -> Lower<JoinKind> {
         JoinType::Left => Ok(JoinKind::Left),
         JoinType::Right => Ok(JoinKind::Right),
         JoinType::Full => Ok(JoinKind::Full),
-        JoinType::LeftSemi | JoinType::LeftAnti => {
-            let name = if join_type == JoinType::LeftSemi { "SEMI" } else { "ANTI" };
-            let error =
-                SqlError::nowhere(Code::Unsupported, format!("LEFT {name} JOIN without bounds on two times is not supported"));
-            Err(error.with_hint("with ON r.ts BETWEEN l.ts - INTERVAL '5' MINUTE AND l.ts it is an interval join"))
-        }
+        JoinType::LeftSemi => Ok(JoinKind::Semi),
+        JoinType::LeftAnti => Ok(JoinKind::Anti),
         other => Err(SqlError::nowhere(Code::Unsupported, format!("a {other} join is not supported"))),
     }
 }

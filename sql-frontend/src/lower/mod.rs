@@ -32,7 +32,7 @@ use deltic_circuit::{CircuitBuilder, CircuitError, NodeId, SortKey};
 
 use crate::SqlError;
 use crate::error::Code;
-use crate::plan::{AsOfNode, DistinctOnNode, LookupNode, SetOperationNode, UnnestNode, WindowNode};
+use crate::plan::{AsOfNode, DistinctOnNode, LookupNode, MaxOneRowNode, SetOperationNode, UnnestNode, WindowNode};
 use piped::Piped;
 
 /// A plan as nodes of a circuit that is not finished.
@@ -108,6 +108,7 @@ impl Lowering {
             LogicalPlan::Extension(_) if DistinctOnNode::of(plan).is_some() => self.distinct_on(plan),
             LogicalPlan::Unnest(unnest) => self.unnest(unnest),
             LogicalPlan::Extension(_) if AsOfNode::of(plan).is_some() => self.as_of_join(plan),
+            LogicalPlan::Extension(_) if MaxOneRowNode::of(plan).is_some() => self.max_one_row(plan),
             // A multiset has no order; that of the outermost query is kept beside the circuit.
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.piped(&sort.input),
             LogicalPlan::Window(_) => {

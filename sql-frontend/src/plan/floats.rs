@@ -10,6 +10,7 @@ use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, Result};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::expr_rewriter::NamePreserver;
+use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Union};
 
@@ -19,7 +20,7 @@ const ALIKE: &[&str] = &["coalesce", "nvl", "nullif", "greatest", "least"];
 /// Casts the decimals that stand beside floats.
 pub(super) fn prefer_floats(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(plan
-        .transform_up(|plan| {
+        .transform_up_with_subqueries(|plan| {
             let plan = match plan {
                 LogicalPlan::Union(union) => prefer_floats_in_union(union)?,
                 plan => plan,
@@ -58,6 +59,16 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             list.list = list.list.into_iter().map(float).collect::<Result<_>>()?;
             Ok(Transformed::yes(Expr::InList(list)))
         }
+        Expr::InSubquery(mut membership) if is_mixed_with(&membership.expr, &membership.subquery, schema)? => {
+            membership.expr = Box::new(float(*membership.expr)?);
+            membership.subquery = float_column(membership.subquery)?;
+            Ok(Transformed::yes(Expr::InSubquery(membership)))
+        }
+        Expr::SetComparison(mut comparison) if is_mixed_with(&comparison.expr, &comparison.subquery, schema)? => {
+            comparison.expr = Box::new(float(*comparison.expr)?);
+            comparison.subquery = float_column(comparison.subquery)?;
+            Ok(Transformed::yes(Expr::SetComparison(comparison)))
+        }
         Expr::Case(mut case) => {
             let results: Vec<&Expr> =
                 case.when_then_expr.iter().map(|(_, then)| then.as_ref()).chain(case.else_expr.as_deref()).collect();
@@ -81,6 +92,21 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         expr => Ok(Transformed::no(expr)),
     }
+}
+
+/// Whether one of `expr` and the column of `subquery` is a float and the other a decimal.
+fn is_mixed_with(expr: &Expr, subquery: &Subquery, schema: &DFSchema) -> Result<bool> {
+    let types = [expr.get_type(schema)?, subquery.subquery.schema().field(0).data_type().clone()];
+    Ok(types.iter().any(is_float) && types.iter().any(is_decimal))
+}
+
+/// The subquery with its only column as a float.
+fn float_column(subquery: Subquery) -> Result<Subquery> {
+    let columns = subquery.subquery.schema().columns().into_iter();
+    let columns = columns.map(|column| to_float(Expr::Column(column), subquery.subquery.schema()));
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).project(columns)?.build()?;
+    Ok(subquery.with_plan(Arc::new(plan)))
 }
 
 /// The inputs of a union with their decimal columns cast where another input has a float.

@@ -1,8 +1,8 @@
 //! From a parsed statement to a circuit.
 //!
-//! A query goes through six steps, each a module: the allow-list over its syntax ([`validate`]), names for its columns ([`naming`]), binding by
-//! DataFusion against the catalog ([`context`], [`functions`], [`types`]), type coercion and optimisation ([`optimise`]), lowering to a circuit
-//! ([`crate::lower`]), and the names that users see put on the result. Errors of DataFusion are translated by [`diagnose`].
+//! A query goes through seven steps, each a module: the allow-list over its syntax ([`validate`]), names for its columns ([`naming`]), binding by
+//! DataFusion against the catalog ([`context`], [`functions`], [`types`]), type coercion, the removal of subqueries ([`unnest`]) and optimisation
+//! ([`optimise`]), lowering to a circuit ([`crate::lower`]), and the names that users see put on the result. Errors of DataFusion are translated by [`diagnose`].
 
 mod aggregates;
 mod as_of;
@@ -33,6 +33,7 @@ mod second_try;
 mod set_operation;
 mod spelling;
 mod types;
+mod unnest;
 mod using;
 mod validate;
 mod wildcard;
@@ -59,6 +60,7 @@ pub(crate) use naming::call;
 pub(crate) use set_operation::SetOperationNode;
 pub use types::JsonKind;
 pub(crate) use types::{TYPE_NAMES, json_kind, max_length};
+pub(crate) use unnest::MaxOneRowNode;
 pub(crate) use window::{TABLE_ARGUMENT, WindowNode, WindowShape};
 
 use datafusion_common::{Column, DFSchemaRef, DataFusionError};

@@ -208,6 +208,16 @@ fn postgres_name(expr: &Expr) -> Option<String> {
         Expr::Case { else_result, .. } => {
             return else_result.as_deref().filter(|e| is_column(e)).and_then(postgres_name).or(Some("case".into()));
         }
+        // A scalar subquery is called as its only column.
+        Expr::Subquery(query) => match query.body.as_ref() {
+            SetExpr::Select(select) => match select.projection.as_slice() {
+                [SelectItem::ExprWithAlias { alias, .. }] => return Some(fold(alias)),
+                [SelectItem::UnnamedExpr(expr)] => return postgres_name(expr),
+                _ => return None,
+            },
+            _ => return None,
+        },
+        Expr::Exists { .. } => "exists",
         Expr::Extract { .. } => "extract",
         Expr::Ceil { .. } => "ceil",
         Expr::Floor { .. } => "floor",

@@ -9,12 +9,14 @@
 //! - `common_sub_expression_eliminate`, `extract_leaf_expressions`, `push_down_leaf_projections` add projections for nothing;
 //! - `filter_null_join_keys` pushes `IS NOT NULL` of a computed key below what computes it, which then is computed twice; lowering does
 //!   it for keys that are columns;
-//! - all decorrelation: subqueries in expressions do not get here.
+//! - all decorrelation: no subquery gets here ([`super::unnest`]).
 
 use std::sync::{Arc, LazyLock};
 
 use datafusion_common::Result;
-use datafusion_expr::LogicalPlan;
+use datafusion_common::tree_node::Transformed;
+use datafusion_expr::utils::split_conjunction;
+use datafusion_expr::{Expr, InvariantLevel, Join, LogicalPlan, Operator};
 use datafusion_optimizer::analyzer::Analyzer;
 use datafusion_optimizer::eliminate_cross_join::EliminateCrossJoin;
 use datafusion_optimizer::eliminate_duplicated_expr::EliminateDuplicatedExpr;
@@ -27,14 +29,14 @@ use datafusion_optimizer::optimize_projections::OptimizeProjections;
 use datafusion_optimizer::optimize_unions::OptimizeUnions;
 use datafusion_optimizer::propagate_empty_relation::PropagateEmptyRelation;
 use datafusion_optimizer::push_down_filter::PushDownFilter;
-use datafusion_optimizer::{Optimizer, OptimizerContext, OptimizerRule};
+use datafusion_optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerContext, OptimizerRule};
 
 use super::context::OPTIONS;
 
 static OPTIMIZER: LazyLock<Optimizer> = LazyLock::new(|| {
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(OptimizeUnions::new()),
-        Arc::new(ExtractEquijoinPredicate::new()),
+        Arc::new(JoinKeys::default()),
         Arc::new(EliminateDuplicatedExpr::new()),
         Arc::new(EliminateFilter::new()),
         Arc::new(EliminateCrossJoin::new()),
@@ -48,6 +50,33 @@ static OPTIMIZER: LazyLock<Optimizer> = LazyLock::new(|| {
     Optimizer::with_rules(rules)
 });
 
+/// [`ExtractEquijoinPredicate`], except that a condition `IS NOT DISTINCT FROM` stays one. DataFusion would make it a key and set the join to match NULL
+/// keys; a later `=` that is pushed into this join would then match NULLs as well. Lowering makes a key of it, with a flag of its own.
+#[derive(Debug, Default)]
+struct JoinKeys {
+    rule: ExtractEquijoinPredicate,
+}
+
+impl OptimizerRule for JoinKeys {
+    fn name(&self) -> &str {
+        "join_keys"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.rule.apply_order()
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        let null_safe = |expr: &&Expr| matches!(expr, Expr::BinaryExpr(binary) if binary.op == Operator::IsNotDistinctFrom);
+        match &plan {
+            LogicalPlan::Join(Join { filter: Some(filter), .. }) if split_conjunction(filter).iter().any(null_safe) => {
+                Ok(Transformed::no(plan))
+            }
+            _ => self.rule.rewrite(plan, config),
+        }
+    }
+}
+
 /// Resolves types, then optimises.
 pub(crate) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = super::constant_conditions::decide(analyse(plan)?)?;
@@ -55,8 +84,14 @@ pub(crate) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan> {
     OPTIMIZER.optimize(plan, &config, |_, _| {})
 }
 
-/// Resolves types only.
+/// Resolves types and removes subqueries, no more. The rules run one by one: the checks of [`Analyzer::execute_and_check`] refuse subqueries that
+/// DataFusion could not remove.
 pub(crate) fn analyse(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let plan = super::floats::prefer_floats(plan)?;
-    Analyzer::new().execute_and_check(plan, &OPTIONS, |_, _| {})
+    let mut plan = super::floats::prefer_floats(plan)?;
+    for rule in Analyzer::new().rules {
+        plan = rule.analyze(plan, &OPTIONS).map_err(|error| error.context(rule.name()))?;
+    }
+    let plan = super::unnest::unnest(plan)?;
+    plan.check_invariants(InvariantLevel::Executable)?;
+    Ok(plan)
 }

@@ -167,6 +167,15 @@ impl SetOperationNode {
         Ok(SetOperationNode { kind, left, right, schema: Arc::new(schema) })
     }
 
+    /// The operation on two sides with columns of the same types.
+    pub(super) fn plan(kind: SetOperationKind, left: LogicalPlan, right: LogicalPlan) -> Result<LogicalPlan> {
+        match Self::try_new(kind, left, right) {
+            Ok(node) => Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) })),
+            Err(Mismatch::Types(message)) => datafusion_common::internal_err!("a set operation of {message}"),
+            Err(Mismatch::Other(error)) => Err(error),
+        }
+    }
+
     /// The node that `plan` is, if it is one.
     pub(crate) fn of(plan: &LogicalPlan) -> Option<&SetOperationNode> {
         match plan {

@@ -46,7 +46,8 @@ pub(super) enum Query {
 }
 
 pub(super) fn query() -> impl Strategy<Value = Query> {
-    let kind = prop_oneof![Just(JoinKind::Inner), Just(JoinKind::Left), Just(JoinKind::Right), Just(JoinKind::Full)];
+    use JoinKind::{Anti, Full, Inner, Left, Right, Semi};
+    let kind = prop_oneof![Just(Inner), Just(Left), Just(Right), Just(Full), Just(Semi), Just(Anti)];
     (0..TABLES).prop_map(Query::Table).prop_recursive(4, 8, 2, move |inner| {
         let one = inner.clone().prop_map(Box::new);
         prop_oneof![
@@ -177,6 +178,9 @@ impl Builder {
         let number = |column| Expr::column(column, DataType::Int64);
         let residual = residual.then(|| Expr::binary(BinaryOp::Less, number(2), number(5)));
         let keys = vec![JoinKey { left: 0, right: 0, null_safe: false }];
+        if kind.is_left_only() {
+            return self.node(Operator::Join { kind, keys, residual }, sides.to_vec(), table_schema());
+        }
         let output = schema(&[COLUMNS, COLUMNS].concat());
         let join = self.node(Operator::Join { kind, keys, residual }, sides.to_vec(), output);
         self.project(join, vec![number(0), Expr::column(4, DataType::Utf8), number(5)])

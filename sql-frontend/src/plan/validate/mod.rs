@@ -377,7 +377,9 @@ impl Validator {
                 here.alias(alias.as_ref())
             }
             TableFactor::Derived { lateral, subquery, alias, sample } => {
-                here.absent(&[(*lateral, "LATERAL"), (sample.is_some(), "TABLESAMPLE")])?;
+                here.absent(&[(sample.is_some(), "TABLESAMPLE")])?;
+                // Without an alias its columns could take the names of those to its left.
+                here.absent(&[(*lateral && alias.is_none(), "LATERAL (..) without an alias")])?;
                 here.alias(alias.as_ref())?;
                 self.query(subquery)
             }
@@ -460,9 +462,7 @@ impl Validator {
             | Expr::ILike { .. }
             | Expr::SimilarTo { .. }
             | Expr::RLike { .. }
-            | Expr::AtTimeZone { .. }
-            | Expr::AnyOp { .. }
-            | Expr::AllOp { .. } => here.respelled(expr),
+            | Expr::AtTimeZone { .. } => here.respelled(expr),
             Expr::UnaryOp { op: UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not, expr } => here.expr(expr),
             Expr::Cast { kind, expr, data_type, array, format } => {
                 here.absent(&[
@@ -484,6 +484,21 @@ impl Validator {
             Expr::Case { operand, conditions, else_result, .. } => {
                 let branches = conditions.iter().flat_map(|branch| [&branch.condition, &branch.result]);
                 here.all(operand.as_deref().into_iter().chain(branches).chain(else_result.as_deref()))
+            }
+            Expr::Subquery(query) | Expr::Exists { subquery: query, .. } => here.query(query),
+            Expr::InSubquery { expr, subquery, .. } => {
+                here.expr(expr)?;
+                here.query(subquery)
+            }
+            Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right } => {
+                let name = if matches!(expr, Expr::AnyOp { .. }) { "ANY" } else { "ALL" };
+                let Expr::Subquery(query) = right.as_ref() else { return here.respelled(expr) };
+                use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+                if !matches!(compare_op, Eq | NotEq | Lt | LtEq | Gt | GtEq) {
+                    return here.refuse(format!("the operator {compare_op} with {name}"));
+                }
+                here.expr(left)?;
+                here.query(query)
             }
             Expr::Array(array) => here.all(&array.elem),
             Expr::Interval(interval) => here.expr(&interval.value),
@@ -540,13 +555,6 @@ fn is_window(function: &Function) -> bool {
 /// What an expression that is not supported is called.
 pub(super) fn refused_name(expr: &Expr) -> String {
     match expr {
-        Expr::InSubquery { negated, .. } => {
-            format!("{}IN (SELECT ..), a subquery in an expression,", if *negated { "NOT " } else { "" })
-        }
-        Expr::Exists { .. } => "EXISTS (SELECT ..), a subquery in an expression,".to_string(),
-        Expr::Subquery(_) => "a subquery in an expression".to_string(),
-        Expr::AnyOp { .. } => "ANY (SELECT ..)".to_string(),
-        Expr::AllOp { .. } => "ALL (SELECT ..)".to_string(),
         Expr::InUnnest { .. } => "IN UNNEST".to_string(),
         Expr::IsNormalized { .. } => "IS NORMALIZED".to_string(),
         Expr::Collate { .. } => "COLLATE".to_string(),

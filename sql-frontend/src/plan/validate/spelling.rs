@@ -37,10 +37,8 @@ impl Validator {
             Expr::SimilarTo { expr, pattern, .. } | Expr::RLike { expr, pattern, .. } => self.all([expr.as_ref(), pattern]),
             Expr::AtTimeZone { timestamp, time_zone } => self.all([timestamp.as_ref(), time_zone]),
             Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right } => {
-                match right.as_ref() {
-                    Expr::Subquery(_) => return self.refuse(refused_name(expr)),
-                    _ if !compares(compare_op) => return self.refuse(format!("{compare_op} with ANY or ALL")),
-                    _ => {}
+                if !compares(compare_op) {
+                    return self.refuse(format!("{compare_op} with ANY or ALL"));
                 }
                 self.all([left.as_ref(), right])
             }
