@@ -1,11 +1,13 @@
 //! Circuits for people: as an indented text, as JSON, as a Mermaid graph. All three show of each node its operator, its columns with types,
 //! its unique keys and whether it is append-only.
 
+mod cost;
 mod state;
 #[cfg(test)]
 mod tests;
 mod timed;
 
+pub use cost::costs;
 pub use state::state;
 
 use std::collections::HashSet;

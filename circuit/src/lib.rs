@@ -32,6 +32,7 @@
 pub mod aggregate;
 mod builder;
 mod calendar;
+mod cost;
 mod error;
 pub mod errors;
 mod eval;
@@ -49,6 +50,7 @@ mod validate;
 
 pub use aggregate::{AggregateCall, AggregateFunction, Moment};
 pub use builder::{Built, CircuitBuilder, TimeMatch};
+pub use cost::{Cost, LONGEST_LIST, StateCost, cost};
 pub use error::CircuitError;
 pub use errors::{
     ErrorRows, EvalError, RowErrors, aggregate_label, aggregate_text, error_schema, operator_label, render_row, render_values,

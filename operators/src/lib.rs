@@ -37,7 +37,7 @@ mod unnest;
 pub use aggregate::Aggregate;
 pub use arrange::{Index, Reader, SharedArrangement};
 pub use constant::Constant;
-pub use dataflow::{Dataflow, EpochTimes, Install, OperatorState, Part, Registry, install, run_once};
+pub use dataflow::{Dataflow, EpochTimes, Install, OperatorState, Part, Registry, holds_contents, install, run_once};
 pub use distinct::Distinct;
 pub use emit::{EmitClosed, EmitSampled};
 pub use horizon::Horizon;

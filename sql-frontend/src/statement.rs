@@ -362,7 +362,7 @@ pub enum CopyFormat {
     Arrow,
 }
 
-/// `EXPLAIN [CIRCUIT | PLAN | STATE] [(..)] query | view`.
+/// `EXPLAIN [CIRCUIT | PLAN | STATE | COST] [(..)] query | view`.
 #[derive(Clone, Debug)]
 pub struct Explain {
     /// What is shown.
@@ -382,6 +382,8 @@ pub enum ExplainWhat {
     Plan,
     /// What each node of the circuit keeps, and for how long.
     State,
+    /// The work of each node per changed row, and the bytes that it keeps per row.
+    Cost,
 }
 
 /// How EXPLAIN writes a circuit.

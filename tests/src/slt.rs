@@ -53,7 +53,7 @@ fn types(rows: &Rows) -> Vec<DefaultColumnType> {
 }
 
 /// Every value as text: NULL is `NULL`, the empty string `(empty)`.
-fn text(rows: &Rows) -> Result<Vec<Vec<String>>, deltic::Error> {
+pub fn text(rows: &Rows) -> Result<Vec<Vec<String>>, deltic::Error> {
     let options = FormatOptions::new()
         .with_null("NULL")
         .with_timestamp_format(Some("%Y-%m-%d %H:%M:%S%.f"))

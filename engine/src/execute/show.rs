@@ -1,10 +1,12 @@
 //! `SHOW`, `DESCRIBE` and `EXPLAIN`: what there is, as rows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use deltic_circuit::{Circuit, explain};
+use deltic_circuit::{Circuit, NodeId, explain, fingerprint};
+use deltic_operators::holds_contents;
 use deltic_sql::{
     Catalog, Explain, ExplainFormat, ExplainTarget, ExplainWhat, Name, Relation, RelationKind, Show, SqlFunction, plan_query,
 };
@@ -196,6 +198,7 @@ fn type_name(data_type: &DataType) -> String {
 
 pub(crate) fn explain(database: &Database, explain: &Explain) -> Result<Rows> {
     let names = database.names();
+    let mut explained = None;
     let (circuit, plan) = match &explain.target {
         ExplainTarget::Query(query) => {
             let planned = plan_query(&names.catalog, query, &|| database.now())?;
@@ -203,6 +206,7 @@ pub(crate) fn explain(database: &Database, explain: &Explain) -> Result<Rows> {
         }
         ExplainTarget::View(name) => {
             let relation = names.catalog.resolve(name)?;
+            explained = Some(relation.name.clone());
             match (&relation.circuit, &relation.query) {
                 (Some(circuit), _) => (circuit.clone(), relation.logical_plan.clone()),
                 (None, Some(query)) => {
@@ -219,8 +223,24 @@ pub(crate) fn explain(database: &Database, explain: &Explain) -> Result<Rows> {
         ExplainWhat::Plan => plan,
         ExplainWhat::Circuit => circuit_text(&circuit, explain.format),
         ExplainWhat::State => explain::state(&circuit),
+        ExplainWhat::Cost => explain::costs(&circuit, &sharing(&names.catalog, &circuit, explained.as_deref())),
     };
     rows(vec![("plan", strings(text.lines().map(ToOwned::to_owned)))])
+}
+
+/// The nodes whose state other views of the catalog share, with these views.
+fn sharing(catalog: &Catalog, circuit: &Circuit, explained: Option<&str>) -> HashMap<NodeId, Vec<String>> {
+    let ids: HashMap<u128, NodeId> = fingerprint(circuit).into_iter().zip((0..).map(NodeId)).collect();
+    let mut shared: HashMap<NodeId, Vec<String>> = HashMap::new();
+    for view in catalog.relations().filter(|view| Some(view.name.as_str()) != explained) {
+        let Some(other) = &view.circuit else { continue };
+        for (node, print) in fingerprint(other).into_iter().enumerate() {
+            if let (true, Some(&id)) = (holds_contents(other, node), ids.get(&print)) {
+                shared.entry(id).or_default().push(view.name.clone());
+            }
+        }
+    }
+    shared
 }
 
 fn circuit_text(circuit: &Circuit, format: ExplainFormat) -> String {

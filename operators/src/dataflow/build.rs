@@ -126,7 +126,7 @@ fn state_ends(circuit: &Circuit, node: usize) -> bool {
 
 /// Whether the state of the operator holds its whole output, so that a dataflow installed later can start from it. Not if some of it has been
 /// dropped: what no later row can change is still part of the output. Nor if it depends on the epoch that it was installed in.
-pub(super) fn holds_contents(circuit: &Circuit, node: usize) -> bool {
+pub fn holds_contents(circuit: &Circuit, node: usize) -> bool {
     let operator = &circuit.nodes[node].operator;
     let holds = matches!(
         operator,

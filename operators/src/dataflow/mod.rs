@@ -31,6 +31,7 @@ use deltic_circuit::{Circuit, EpochInfo};
 use deltic_zset::ZBatch;
 use timely::worker::Worker;
 
+pub use build::holds_contents;
 pub use install::install;
 pub use once::run_once;
 pub use registry::Registry;

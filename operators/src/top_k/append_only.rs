@@ -14,7 +14,7 @@ use arrow::array::{ArrayRef, Int64Array, UInt32Array};
 use arrow::compute::{self, SortOptions};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::row::Rows;
-use deltic_circuit::{EpochInfo, Node, Operator, SortKey};
+use deltic_circuit::{EpochInfo, LONGEST_LIST, Node, Operator, SortKey};
 use deltic_zset::hash::hash_columns;
 use deltic_zset::{EncodedRows, Error, GroupTable, Result, RowLayout, ZBatch};
 
@@ -23,9 +23,6 @@ use super::window::{Window, difference};
 use crate::expiring::Expiring;
 use crate::order::OrderBytes;
 use crate::{EpochOperator, Horizon, Output, StateSize};
-
-/// Longer lists are better searched than walked: they are left to [`TopK`](super::TopK).
-const LONGEST_LIST: i64 = 64;
 
 /// Payload of a partition: whether the open epoch changed it.
 const TOUCHED: usize = 0;

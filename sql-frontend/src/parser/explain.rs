@@ -25,14 +25,24 @@ impl StatementParser<'_> {
         let target = if self.at_query() { ExplainTarget::Query(self.query()?) } else { ExplainTarget::View(self.name()?) };
         let what = what.unwrap_or(ExplainWhat::Circuit);
         if what != ExplainWhat::Circuit && !matches!(format, None | Some(ExplainFormat::Text)) {
-            let word = if what == ExplainWhat::Plan { "PLAN" } else { "STATE" };
+            let word = match what {
+                ExplainWhat::Plan => "PLAN",
+                ExplainWhat::State => "STATE",
+                ExplainWhat::Cost => "COST",
+                ExplainWhat::Circuit => "CIRCUIT",
+            };
             return Err(SqlError::unsupported(options_position, format!("EXPLAIN {word} in another format than text")));
         }
         Ok(Statement::Explain(Explain { what, format: format.unwrap_or(ExplainFormat::Text), target }))
     }
 
     fn explain_what(&mut self) -> Option<ExplainWhat> {
-        let known = [("CIRCUIT", ExplainWhat::Circuit), ("PLAN", ExplainWhat::Plan), ("STATE", ExplainWhat::State)];
+        let known = [
+            ("CIRCUIT", ExplainWhat::Circuit),
+            ("PLAN", ExplainWhat::Plan),
+            ("STATE", ExplainWhat::State),
+            ("COST", ExplainWhat::Cost),
+        ];
         known.into_iter().find(|(word, _)| self.word(word)).map(|(_, what)| what)
     }
 
@@ -53,7 +63,7 @@ impl StatementParser<'_> {
             } else {
                 let word = self.peek_word().unwrap_or_default().to_uppercase();
                 let error = SqlError::unsupported(position, format!("EXPLAIN ({word})"));
-                return Err(error.with_hint("known are CIRCUIT, PLAN, STATE and FORMAT"));
+                return Err(error.with_hint("known are CIRCUIT, PLAN, STATE, COST and FORMAT"));
             }
             if !self.symbol(&Token::Comma) {
                 break;

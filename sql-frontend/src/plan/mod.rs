@@ -19,6 +19,7 @@ mod floats;
 mod functions;
 mod grouping;
 mod inline;
+mod join_order;
 mod length;
 mod limit;
 mod list_rows;

@@ -32,9 +32,11 @@ use datafusion_optimizer::push_down_filter::PushDownFilter;
 use datafusion_optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerContext, OptimizerRule};
 
 use super::context::OPTIONS;
+use super::join_order::{has_chain, order_joins};
 
-static OPTIMIZER: LazyLock<Optimizer> = LazyLock::new(|| {
-    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
+/// The rules that move conditions to the relations and joins that they are about.
+fn conditions() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(JoinKeys::default()),
         Arc::new(EliminateDuplicatedExpr::new()),
@@ -44,9 +46,16 @@ static OPTIMIZER: LazyLock<Optimizer> = LazyLock::new(|| {
         Arc::new(PropagateEmptyRelation::new()),
         Arc::new(EliminateOuterJoin::new()),
         Arc::new(PushDownFilter::new()),
-        Arc::new(EliminateGroupByConstant::new()),
-        Arc::new(OptimizeProjections::new()),
-    ];
+    ]
+}
+
+/// Before joins are ordered: columns are dropped later, because projections between joins would hide which belong together.
+static CONDITIONS: LazyLock<Optimizer> = LazyLock::new(|| Optimizer::with_rules(conditions()));
+
+static OPTIMIZER: LazyLock<Optimizer> = LazyLock::new(|| {
+    let mut rules = conditions();
+    rules.push(Arc::new(EliminateGroupByConstant::new()));
+    rules.push(Arc::new(OptimizeProjections::new()));
     Optimizer::with_rules(rules)
 });
 
@@ -81,6 +90,7 @@ impl OptimizerRule for JoinKeys {
 pub(crate) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = super::constant_conditions::decide(analyse(plan)?)?;
     let config = OptimizerContext::new_with_config_options(OPTIONS.clone()).without_query_execution_start_time();
+    let plan = if has_chain(&plan)? { order_joins(CONDITIONS.optimize(plan, &config, |_, _| {})?)? } else { plan };
     OPTIMIZER.optimize(plan, &config, |_, _| {})
 }
 
