@@ -73,6 +73,21 @@ impl<'a> Call<'a> {
         let arguments = args.iter().map(argument).collect::<Option<Vec<_>>>()?;
         Some(Call { kind, arguments, ordinality, alias })
     }
+
+    fn reads_columns(&self) -> bool {
+        struct Search;
+
+        impl Visitor for Search {
+            type Break = ();
+
+            fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+                let is_column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                if is_column { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
+        }
+
+        self.arguments.iter().any(|argument| argument.visit(&mut Search).is_break())
+    }
 }
 
 /// Puts such calls into parentheses with what stands before them.
@@ -101,17 +116,17 @@ pub(super) fn nest_calls(query: &mut Query) {
     let ControlFlow::Continue(()) = VisitMut::visit(query, &mut Nesting);
 }
 
-/// Whether the join's right side is a call that may read its left one.
+/// Whether the join's right side is a call that is to expand its left one. One that reads no columns is a relation like any other where the join has a
+/// condition that an expansion has not.
 fn expands(join: &Join) -> bool {
-    let reads_left = matches!(
-        join.join_operator,
-        JoinOperator::CrossJoin(_)
-            | JoinOperator::Join(_)
-            | JoinOperator::Inner(_)
-            | JoinOperator::Left(_)
-            | JoinOperator::LeftOuter(_)
-    );
-    reads_left && Call::of(&join.relation).is_some()
+    let Some((outer, constraint)) = relation::expansion(&join.join_operator) else { return false };
+    let Some(call) = Call::of(&join.relation) else { return false };
+    let is_expansion = match constraint {
+        JoinConstraint::None => true,
+        JoinConstraint::On(on) => !outer || relation::is_true(on),
+        JoinConstraint::Using(_) | JoinConstraint::Natural => false,
+    };
+    is_expansion || call.reads_columns()
 }
 
 /// Nests the calls that are joined.

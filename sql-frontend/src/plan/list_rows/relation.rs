@@ -10,7 +10,7 @@ use sqlparser::ast::{self, JoinConstraint, JoinOperator, Spanned, TableFactor};
 use super::super::window::external;
 use super::node::{Element, UnnestNode, elements};
 use super::series::SERIES;
-use super::{Call, CallKind};
+use super::{Call, CallKind, expands};
 use crate::SqlError;
 use crate::error::{Code, Position};
 use crate::parser::fold;
@@ -32,7 +32,9 @@ impl RelationPlanner for Unnests {
         let [join] = table_with_joins.joins.as_slice() else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
-        let (Some(call), Some((outer, constraint))) = (Call::of(&join.relation), expansion(&join.join_operator)) else {
+        let (Some(call), Some((outer, constraint)), true) =
+            (Call::of(&join.relation), expansion(&join.join_operator), expands(join))
+        else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
         let left = context.plan(table_with_joins.relation.clone())?;
@@ -43,7 +45,7 @@ impl RelationPlanner for Unnests {
 }
 
 /// Whether rows without elements stay, and the condition.
-fn expansion(operator: &JoinOperator) -> Option<(bool, &JoinConstraint)> {
+pub(super) fn expansion(operator: &JoinOperator) -> Option<(bool, &JoinConstraint)> {
     match operator {
         JoinOperator::CrossJoin(constraint) | JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => {
             Some((false, constraint))
@@ -80,7 +82,7 @@ fn restrict(
     }
 }
 
-fn is_true(expr: &ast::Expr) -> bool {
+pub(super) fn is_true(expr: &ast::Expr) -> bool {
     match expr {
         ast::Expr::Nested(inner) => is_true(inner),
         ast::Expr::Value(value) => value.value == ast::Value::Boolean(true),
