@@ -35,7 +35,6 @@ fn what_is_not_supported_is_refused_by_name() {
         ("SELECT a FROM ^t TABLESAMPLE (10)", "TABLESAMPLE"),
         ("SELECT a FROM ^t FOR SYSTEM_TIME AS OF '2020-01-01'", "FOR SYSTEM_TIME"),
         ("SELECT * FROM ^tumbel(t, ts, INTERVAL '1' MINUTE)", "TUMBEL"),
-        ("^SELECT t.a FROM t LEFT SEMI JOIN u ON t.a = u.a", "SEMI JOIN"),
         ("^SELECT u.a FROM t RIGHT ANTI JOIN u ON t.a = u.a", "ANTI JOIN"),
         ("SELECT * FROM ^t PIVOT (sum(a) FOR b IN (ANY))", "values that are not listed"),
         ("SELECT * FROM ^public.t", "schema"),
