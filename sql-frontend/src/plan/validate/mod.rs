@@ -458,11 +458,9 @@ impl Validator {
             Expr::Between { expr, low, high, .. } => here.all([expr.as_ref(), low, high]),
             Expr::BinaryOp { left, op, right } if compares(op) => here.row_comparison(left, right),
             Expr::BinaryOp { left, right, .. } => here.all([left.as_ref(), right]),
-            Expr::Like { .. }
-            | Expr::ILike { .. }
-            | Expr::SimilarTo { .. }
-            | Expr::RLike { .. }
-            | Expr::AtTimeZone { .. } => here.respelled(expr),
+            Expr::Like { .. } | Expr::ILike { .. } | Expr::SimilarTo { .. } | Expr::RLike { .. } | Expr::AtTimeZone { .. } => {
+                here.respelled(expr)
+            }
             Expr::UnaryOp { op: UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not, expr } => here.expr(expr),
             Expr::Cast { kind, expr, data_type, array, format } => {
                 here.absent(&[
