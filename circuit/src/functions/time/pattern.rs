@@ -325,10 +325,13 @@ pub(super) fn write_number(out: &mut String, value: i64, width: usize, pad: Pad)
         out.push('-');
     }
     let mut rest = value.unsigned_abs();
-    if width == 2 && pad == Pad::Zero && rest < 100 {
-        out.push(digit(rest / 10));
-        out.push(digit(rest));
-        return;
+    // Nearly all fields have two digits, or are a year of four.
+    if pad == Pad::Zero && width == 2 && rest < 100 {
+        return out.push_str(pair(rest));
+    }
+    if pad == Pad::Zero && width == 4 && rest < 10_000 {
+        out.push_str(pair(rest / 100));
+        return out.push_str(pair(rest % 100));
     }
     let mut digits = [0_u8; 20];
     let mut start = digits.len();
@@ -347,8 +350,13 @@ pub(super) fn write_number(out: &mut String, value: i64, width: usize, pad: Pad)
     digits[start..].iter().for_each(|&byte| out.push(char::from(byte)));
 }
 
-fn digit(value: u64) -> char {
-    char::from(b'0' + (value % 10) as u8)
+/// The numbers below 100 with two digits each.
+const PAIRS: &str = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+/// Two digits of a number below 100.
+fn pair(value: u64) -> &'static str {
+    let start = (value % 100) as usize * 2;
+    &PAIRS[start..start + 2]
 }
 
 fn lower_ordinal(value: i64) -> &'static str {
