@@ -19,9 +19,7 @@ pub(crate) struct DistinctOnNode {
 /// Puts our nodes in the places of DataFusion's.
 pub(super) fn own_nodes(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|plan| match plan {
-        LogicalPlan::Distinct(Distinct::On(on)) => {
-            Ok(Transformed::yes(LogicalPlan::Extension(Extension { node: Arc::new(DistinctOnNode { on }) })))
-        }
+        LogicalPlan::Distinct(Distinct::On(on)) => Ok(Transformed::yes(DistinctOnNode { on }.into_plan())),
         other => Ok(Transformed::no(other)),
     })?;
     Ok(plan.data)
@@ -34,6 +32,10 @@ impl DistinctOnNode {
             LogicalPlan::Extension(extension) => extension.node.as_any().downcast_ref::<DistinctOnNode>(),
             _ => None,
         }
+    }
+
+    pub(super) fn into_plan(self) -> LogicalPlan {
+        LogicalPlan::Extension(Extension { node: Arc::new(self) })
     }
 
     /// The order within a group.

@@ -11,7 +11,8 @@
 use datafusion_common::{DFSchema, Result};
 use datafusion_expr::logical_plan::{FetchType, Projection, SkipType, Subquery};
 use datafusion_expr::{
-    Aggregate, Distinct, Expr, ExprSchemable, Filter, Join, JoinType, Limit, LogicalPlan, SortExpr, Union, Window,
+    Aggregate, Distinct, DistinctOn, Expr, ExprSchemable, Filter, Join, JoinType, Limit, LogicalPlan, SortExpr, Union,
+    UserDefinedLogicalNodeCore, Window,
 };
 
 use super::lift::{Key, Lifted, is_one_row};
@@ -20,7 +21,7 @@ use super::outer::{
     any, boolean, columns, conjunction, conjuncts, equality, outer_columns, plan_refers_to, position, refers_to, substituted,
 };
 use super::{Fresh, default_or, empty_row, plans};
-use crate::plan::SetOperationNode;
+use crate::plan::{DistinctOnNode, SetOperationNode, UnnestNode, WindowNode, WindowShape};
 
 /// The values of outer rows that a subquery refers to.
 pub(super) struct Domain {
@@ -120,15 +121,8 @@ impl Pushing<'_> {
             LogicalPlan::Window(window) => self.window(window),
             LogicalPlan::Join(join) => self.join(join),
             LogicalPlan::Union(union) => self.union(union),
-            other => match (MaxOneRowNode::of(other), SetOperationNode::of(other)) {
-                (Some(node), _) => self.max_one_row(node),
-                (None, Some(node)) => self.set_operation(node),
-                (None, None) => {
-                    let name = other.display().to_string();
-                    let name = name.split([':', ' ', '(']).next().unwrap_or_default();
-                    Err(plans::unsupported(format!("a reference to an outer query below {name}")))
-                }
-            },
+            LogicalPlan::Extension(_) => self.extension(plan),
+            other => Err(unsupported_below(other)),
         }
     }
 
@@ -331,6 +325,55 @@ impl Pushing<'_> {
         Ok(Pushed { plan, outputs, values, order: vec![], single: false })
     }
 
+    /// Nodes of our own.
+    fn extension(&mut self, plan: &LogicalPlan) -> Result<Pushed> {
+        if let Some(node) = MaxOneRowNode::of(plan) {
+            return self.max_one_row(node);
+        }
+        if let Some(node) = SetOperationNode::of(plan) {
+            return self.set_operation(node);
+        }
+        if let Some(node) = DistinctOnNode::of(plan) {
+            return self.distinct_on(node);
+        }
+        let node: Box<dyn Fn(Vec<Expr>, LogicalPlan) -> Result<LogicalPlan>> = match (WindowNode::of(plan), UnnestNode::of(plan))
+        {
+            (Some(node), _) => Box::new(|exprs, input| Ok(node.with_exprs_and_inputs(exprs, vec![input])?.into_plan())),
+            (None, Some(node)) => Box::new(|exprs, input| Ok(node.with_exprs_and_inputs(exprs, vec![input])?.into_plan())),
+            (None, None) => return Err(unsupported_below(plan)),
+        };
+        // Both show the columns of their input, and some after them.
+        let [input] = plan.inputs()[..] else { return Err(unsupported_below(plan)) };
+        let below = self.bound(input)?;
+        let mut exprs = self.all_over(&plan.expressions(), input.schema(), &below)?;
+        if WindowNode::of(plan).is_some_and(|node| matches!(node.shape, WindowShape::Session { .. })) {
+            exprs.extend(below.values.iter().cloned());
+        }
+        let width = below.plan.schema().fields().len();
+        let plan = node(exprs, below.plan)?;
+        let outputs = below.outputs.into_iter().chain(columns(&plan).split_off(width)).collect();
+        Ok(Pushed { plan, outputs, values: below.values, order: vec![], single: false })
+    }
+
+    fn distinct_on(&mut self, node: &DistinctOnNode) -> Result<Pushed> {
+        let input = &node.on.input;
+        let below = self.bound(input)?;
+        let mut on = self.all_over(&node.on.on_expr, input.schema(), &below)?;
+        on.extend(below.values.iter().cloned());
+        let mut select = self.all_over(&node.on.select_expr, input.schema(), &below)?;
+        let width = select.len();
+        select.extend(below.values.iter().cloned());
+        let select = select.into_iter().map(|expr| expr.unalias().alias(self.fresh.name())).collect();
+        let over = |key: &SortExpr| Ok(key.with_expr(self.over(&key.expr, input.schema(), &below)?));
+        let order = node.order().iter().map(over).collect::<Result<Vec<_>>>()?;
+        let mut first = DistinctOn::try_new(on, select, None, below.plan.clone().into())?;
+        first.sort_expr = node.on.sort_expr.as_ref().map(|_| order);
+        let plan = DistinctOnNode { on: first }.into_plan();
+        let mut outputs = columns(&plan);
+        let values = outputs.split_off(width);
+        Ok(Pushed { plan, outputs, values, order: vec![], single: node.on.on_expr.is_empty() })
+    }
+
     fn max_one_row(&mut self, node: &MaxOneRowNode) -> Result<Pushed> {
         let below = self.bound(&node.input)?;
         let below = self.materialised(below)?;
@@ -340,4 +383,10 @@ impl Pushing<'_> {
         let single = node.group.is_empty();
         Ok(Pushed { plan, outputs: below.outputs, values: below.values, order: vec![], single })
     }
+}
+
+fn unsupported_below(plan: &LogicalPlan) -> datafusion_common::DataFusionError {
+    let name = plan.display().to_string();
+    let name = name.split([':', ' ', '(']).next().unwrap_or_default();
+    plans::unsupported(format!("a reference to an outer query below {name}"))
 }
