@@ -14,13 +14,10 @@ use deltic_tests::{oracle, tpcds};
 use deltic_zset::ZBatch;
 
 /// Queries that are not planned yet, by what they ask for.
-const NOT_PLANNED: [(&str, &[&str]); 2] = [
-    (
-        "window functions",
-        &["q12", "q20", "q36", "q44", "q47", "q49", "q51", "q53", "q57", "q63", "q67", "q70", "q86", "q89", "q98"],
-    ),
-    ("stddev_samp", &["q17", "q39a", "q39b"]),
-];
+const NOT_PLANNED: [(&str, &[&str]); 1] = [(
+    "window functions",
+    &["q12", "q20", "q36", "q44", "q47", "q49", "q51", "q53", "q57", "q63", "q67", "q70", "q86", "q89", "q98"],
+)];
 /// The queries are shared out among this many databases, each a test of its own.
 const DATABASES: usize = 4;
 const COMMITS: usize = 40;
