@@ -3,6 +3,8 @@
 //! The encoding of a row is the concatenation of those of its columns, so rows of one partition share a prefix, in which
 //! they stand in the order of the query, and ties are broken by what is left of the row. The key holds the whole row.
 
+use std::cmp::Ordering;
+
 use arrow::array::ArrayRef;
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Schema};
@@ -11,8 +13,9 @@ use deltic_zset::Result;
 
 use crate::order::OrderBytes;
 
-/// A row, encoded. A key made of the prefix alone comes before all rows of its partition.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A row, encoded. A key made of the prefix alone comes before all rows of its partition. Keys compare by their bytes alone: a place before a row is where
+/// that row is, whatever prefixes it knows of.
+#[derive(Clone, Debug)]
 pub(super) struct RowKey {
     /// The first bytes as big-endian words, filled up with zeros: most comparisons need not follow the pointer.
     head: [u64; 2],
@@ -21,6 +24,26 @@ pub(super) struct RowKey {
     prefix: u32,
     /// The length of the prefix that all rows share that are equal in the order, if it is asked for; else that of the partition.
     peers: u32,
+}
+
+impl PartialEq for RowKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for RowKey {}
+
+impl Ord for RowKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.head.cmp(&other.head).then_with(|| self.bytes.cmp(&other.bytes))
+    }
+}
+
+impl PartialOrd for RowKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl RowKey {

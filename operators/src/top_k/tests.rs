@@ -71,6 +71,18 @@ fn the_next_row_moves_up_when_one_is_deleted() {
     assert_eq!(law.step(&[&[row(1, 1.0, "a", -1)]]).len(), 2);
 }
 
+/// The place behind the ties is where a row of NULLs is: that row is behind them.
+#[test]
+fn a_row_right_behind_the_ties_is_not_one() {
+    let order = vec![by(1), SortKey { column: 2, descending: true, nulls_first: false }];
+    let mut law = law(Shape { partition: vec![0], order, offset: 1, ties: true, ..least(1) });
+    let nulls = |text: Option<&str>| -> Row {
+        (vec![ScalarValue::Int64(None), ScalarValue::Float64(None), ScalarValue::Utf8(text.map(String::from))], 1)
+    };
+    assert_eq!(law.step(&[&[nulls(Some(""))]]).len(), 0);
+    assert_eq!(law.step(&[&[nulls(None), nulls(Some(""))]]).len(), 1);
+}
+
 #[test]
 fn rows_behind_the_border_emit_nothing() {
     let mut law = law(least(2));
