@@ -20,6 +20,7 @@
 
 mod decode;
 mod encode;
+mod portable;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ use crate::nested::NestedCodec;
 use crate::word::match_word_type;
 
 pub(crate) use decode::RowSource;
+pub use portable::{HEADER_NULLS, RowPicks};
 
 /// The bit of the header that is set in every row.
 pub(crate) const PRESENT: u64 = 1 << 31;

@@ -27,5 +27,5 @@ pub use batch::ZBatch;
 pub use error::{Error, Result};
 pub use exact_sum::{Addend, ExactMoments, ExactNumber, ExactSum, Quotient, Sums, Unit};
 pub use group_table::GroupTable;
-pub use layout::{EncodedRows, RowLayout};
+pub use layout::{EncodedRows, HEADER_NULLS, RowLayout, RowPicks};
 pub use ordered_index::{Cursor, Event, OrderedIndex, Range, Span, Summary, WeightCount, Weighted};
