@@ -3,10 +3,12 @@
 //! Hash-consing is by fingerprint, which does not see column names: `SELECT a AS x` and `SELECT a AS y` are one node. So inner names
 //! are those of the node made first; the names that users see are given to [`CircuitBuilder::finish`].
 
+mod recursion;
 #[cfg(test)]
 mod tests;
 mod timed;
 
+pub use recursion::Defined;
 pub use timed::TimeMatch;
 
 use std::collections::HashMap;

@@ -46,6 +46,8 @@ pub mod code {
     pub const SESSIONS: &str = "DT2008";
     /// A subquery that is used as a value has more than one row.
     pub const SUBQUERY: &str = "DT2009";
+    /// A recursion has not come to an end within its limit of iterations.
+    pub const RECURSION: &str = "DT2010";
 }
 
 impl EvalError {
@@ -214,6 +216,7 @@ pub fn operator_label(operator: &Operator) -> &'static str {
         Operator::TemporalFilter { .. } => "temporal filter",
         Operator::IntervalJoin { .. } | Operator::TemporalLookup { .. } => "join condition",
         Operator::AsOfJoin { .. } => "as-of join",
+        Operator::Fixpoint { .. } => "recursion",
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::aggregate::Cost;
 use crate::eval::text::sql_type;
-use crate::{AggregateCall, Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, SetOperationKind, SortKey, aggregate_text};
+use crate::{AggregateCall, Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, Recursion, SetOperationKind, SortKey, Variable, aggregate_text};
 
 /// The circuit as an indented tree from the output down; a shared node is printed once and referred to afterwards.
 pub fn text(circuit: &Circuit) -> String {
@@ -35,8 +35,24 @@ fn write_tree(out: &mut String, circuit: &Circuit, id: NodeId, depth: usize, pri
         return;
     }
     let _ = writeln!(out, " -> {}", facts(node));
+    if let Operator::Fixpoint { recursion } = &node.operator {
+        write_definitions(out, recursion, depth + 1);
+    }
     for &input in &node.inputs {
         write_tree(out, circuit, input, depth + 1, printed);
+    }
+}
+
+/// The definitions of a recursion, each a tree with numbers of its own.
+fn write_definitions(out: &mut String, recursion: &Recursion, depth: usize) {
+    let mut printed = HashSet::new();
+    for (number, variable) in recursion.variables.iter().enumerate() {
+        let _ = writeln!(out, "{}variable {number}, {}:", "  ".repeat(depth), variable.name);
+        write_tree(out, &recursion.body, variable.definition, depth + 1, &mut printed);
+    }
+    if recursion.variables.iter().all(|variable| variable.definition != recursion.body.output) {
+        let _ = writeln!(out, "{}shown:", "  ".repeat(depth));
+        write_tree(out, &recursion.body, recursion.body.output, depth + 1, &mut printed);
     }
 }
 
@@ -130,6 +146,11 @@ fn operator_text(operator: &Operator) -> String {
             text.push_str(if *with_row_number { " with row number" } else { "" });
             text
         }
+        Operator::Fixpoint { recursion } => {
+            let names: Vec<&str> = recursion.variables.iter().map(|variable| variable.name.as_str()).collect();
+            let limit = recursion.limit.map_or_else(String::new, |limit| format!(" limit {limit}"));
+            format!("Fixpoint of {}{limit}", names.join(", "))
+        }
         timed => timed::operator_text(timed),
     }
 }
@@ -182,8 +203,19 @@ fn set_operation_text(kind: SetOperationKind) -> &'static str {
 
 /// The circuit as JSON: `{"output": id, "nodes": [..]}`.
 pub fn json(circuit: &Circuit) -> String {
+    format!("{:#}", circuit_json(circuit))
+}
+
+fn circuit_json(circuit: &Circuit) -> Value {
     let nodes: Vec<Value> = circuit.nodes.iter().enumerate().map(|(id, node)| node_json(circuit, id, node)).collect();
-    format!("{:#}", json!({ "output": circuit.output.0, "nodes": nodes }))
+    json!({ "output": circuit.output.0, "nodes": nodes })
+}
+
+/// The definitions of a recursion and the circuit that they are in.
+fn recursion_json(recursion: &Recursion) -> Value {
+    let variable = |variable: &Variable| json!({ "name": variable.name, "definition": variable.definition.0 });
+    let variables: Vec<Value> = recursion.variables.iter().map(variable).collect();
+    json!({ "limit": recursion.limit, "variables": variables, "body": circuit_json(&recursion.body) })
 }
 
 fn node_json(circuit: &Circuit, id: usize, node: &Node) -> Value {
@@ -194,7 +226,7 @@ fn node_json(circuit: &Circuit, id: usize, node: &Node) -> Value {
         .map(|field| json!({ "name": field.name(), "type": sql_type(field.data_type()), "nullable": field.is_nullable() }))
         .collect();
     let keys: Vec<Vec<String>> = node.properties.unique_keys.iter().map(|key| column_names(node, key)).collect();
-    json!({
+    let mut value = json!({
         "id": id,
         "operator": operator_name(&node.operator),
         "description": node_text(circuit, node),
@@ -203,7 +235,11 @@ fn node_json(circuit: &Circuit, id: usize, node: &Node) -> Value {
         "unique_keys": keys,
         "append_only": node.properties.append_only,
         "event_times": node.properties.event_times.iter().map(|time| node.schema.field(time.column).name()).collect::<Vec<_>>(),
-    })
+    });
+    if let Operator::Fixpoint { recursion } = &node.operator {
+        value["recursion"] = recursion_json(recursion);
+    }
+    value
 }
 
 fn operator_name(operator: &Operator) -> &'static str {
@@ -228,6 +264,7 @@ fn operator_name(operator: &Operator) -> &'static str {
         Operator::IntervalJoin { .. } => "IntervalJoin",
         Operator::AsOfJoin { .. } => "AsOfJoin",
         Operator::TemporalLookup { .. } => "TemporalLookup",
+        Operator::Fixpoint { .. } => "Fixpoint",
     }
 }
 

@@ -102,6 +102,11 @@ fn write_operator(text: &mut String, operator: &Operator) {
             residual.iter().for_each(|residual| write_expr(text, residual));
             Ok(())
         }
+        Operator::Fixpoint { recursion } => {
+            let body = fingerprint(&recursion.body);
+            let _ = write!(text, "fixpoint {:?} {:032x}", recursion.limit, body[recursion.body.output.0]);
+            recursion.variables.iter().try_for_each(|variable| write!(text, " {:032x}", body[variable.definition.0]))
+        }
     };
 }
 

@@ -17,9 +17,14 @@
 //!   `offset` and `limit` count copies, and with row numbers each copy is a row of its own.
 //! - A temporal lookup is the only node whose output is no function of what its inputs hold. It is evaluated epoch after epoch ([`evaluate_after`]); of equal
 //!   left rows that came in several epochs, those that came last go first.
+//! - A recursion that is not at its end after its limit of iterations has no rows and one error row, `()`; else the errors of its body are those of the
+//!   iteration that changes nothing.
 //! - Rows are equal if their canonical values are, intervals if their durations are.
 
 mod aggregate;
+mod fixpoint;
+#[cfg(test)]
+mod fixpoint_tests;
 mod join;
 mod lookup;
 mod relation;
@@ -90,7 +95,8 @@ pub fn evaluate_after(
     info: &EpochInfo,
     history: &mut History,
 ) -> Result<Interpreted, CircuitError> {
-    let mut interpreter = Interpreter { sources, info, history, outputs: Vec::new(), errors: Relation::new(error_schema()) };
+    let (given, errors) = (HashMap::new(), Relation::new(error_schema()));
+    let mut interpreter = Interpreter { sources, given, info, history, outputs: Vec::new(), errors };
     for position in needed(circuit) {
         interpreter.outputs.resize_with(position + 1, || None);
         let output = interpreter.node(position, &circuit.nodes[position])?;
@@ -115,6 +121,8 @@ fn needed(circuit: &Circuit) -> Vec<usize> {
 
 struct Interpreter<'a> {
     sources: &'a HashMap<String, ZBatch>,
+    /// Sources that are relations already: those within a recursion.
+    given: HashMap<String, Relation>,
     info: &'a EpochInfo,
     history: &'a mut History,
     /// The whole output of each node so far.
@@ -193,6 +201,12 @@ impl Interpreter<'_> {
                 let (left, right) = (self.input(node, 0)?, self.input(node, 1)?);
                 self.history.lookups.entry(position).or_default().follow(node, &left, &right, &mut self.errors)
             }
+            Operator::Fixpoint { recursion } => {
+                let inputs = (0..node.inputs.len()).map(|port| self.input(node, port)).collect::<Result<_, _>>()?;
+                let (rows, errors) = fixpoint::fixpoint(recursion, inputs, self.info)?;
+                self.errors.add_all(&errors)?;
+                Ok(rows.with_schema(node.schema.clone()))
+            }
         }
     }
 
@@ -206,6 +220,9 @@ impl Interpreter<'_> {
     }
 
     fn source(&self, relation: &str, node: &Node) -> Result<Relation, CircuitError> {
+        if let Some(rows) = self.given.get(relation) {
+            return Ok(rows.clone().with_schema(node.schema.clone()));
+        }
         let batch = self.sources.get(relation).ok_or_else(|| CircuitError::UnknownSource(relation.to_owned()))?;
         let mismatch = |problem: String| CircuitError::SourceMismatch { relation: relation.to_owned(), problem };
         let types = |schema: &arrow::datatypes::Schema| -> Vec<_> {

@@ -44,12 +44,13 @@ pub mod interpreter;
 mod map_filter;
 mod node;
 mod properties;
+pub mod recursion;
 mod retention;
 pub mod time;
 mod validate;
 
 pub use aggregate::{AggregateCall, AggregateFunction, Moment};
-pub use builder::{Built, CircuitBuilder, TimeMatch};
+pub use builder::{Built, CircuitBuilder, Defined, TimeMatch};
 pub use cost::{Cost, LONGEST_LIST, StateCost, cost};
 pub use error::CircuitError;
 pub use errors::{
@@ -64,6 +65,7 @@ pub use node::{
     SessionOutput, SetOperationKind, SortKey, TemporalOutput, Ticks,
 };
 pub use properties::derive_properties;
+pub use recursion::{DEFAULT_RECURSION_LIMIT, Recursion, Variable};
 pub use retention::{Retention, retention};
 pub use time::{Closing, EpochInfo, EventTime, TimeGrid, TimeSource, Window};
 pub use validate::validate;

@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use deltic_zset::ZBatch;
 
 use crate::time::{Closing, EventTime, TimeGrid, TimeSource, Window};
-use crate::{AggregateCall, Expr};
+use crate::{AggregateCall, Expr, Recursion};
 
 /// The position of a node in its circuit. Inputs have smaller ids than the nodes that read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -219,6 +219,11 @@ pub enum Operator {
         keys: Vec<JoinKey>,
         /// A further condition over the columns left + right, as in [`Operator::Join`].
         residual: Option<Expr>,
+    },
+    /// Relations defined in terms of each other, over the inputs.
+    Fixpoint {
+        /// The definitions.
+        recursion: Arc<Recursion>,
     },
 }
 

@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 
 pub(crate) use times::{slack, tied_slack};
 
-use crate::{Expr, JoinKind, Node, Operator, Properties, SetOperationKind};
+use crate::{Expr, JoinKind, Node, NodeId, Operator, Properties, SetOperationKind};
 
 /// No node needs more than a few keys; joins would multiply them.
 const MOST_KEYS: usize = 8;
@@ -59,6 +59,7 @@ pub fn derive_properties(operator: &Operator, inputs: &[&Node], schema: &SchemaR
             }
             keys
         }
+        Operator::Fixpoint { recursion } => recursion.body.node(recursion.body.output).properties.unique_keys.clone(),
         Operator::TimeWindow { .. }
         | Operator::Session { .. }
         | Operator::Emit { .. }
@@ -90,6 +91,12 @@ fn append_only(operator: &Operator, inputs: &[&Node]) -> bool {
         Operator::Join { kind, .. } => matches!(kind, JoinKind::Inner | JoinKind::Semi) && all_inputs,
         Operator::TopK { limit: None, offset: 0, with_row_number: false, .. } => all_inputs,
         Operator::Aggregate { group, aggregates } => aggregates.is_empty() && !group.is_empty() && all_inputs,
+        // What one iteration adds, the next ones keep, and so do the epochs; but one that does not end has no rows.
+        Operator::Fixpoint { recursion } => {
+            let grows = |id: NodeId| recursion.body.node(id).properties.append_only;
+            let variables = recursion.variables.iter().all(|variable| grows(variable.definition));
+            recursion.limit.is_none() && all_inputs && variables && grows(recursion.body.output)
+        }
         Operator::Source { .. }
         | Operator::Negate
         | Operator::TopK { .. }

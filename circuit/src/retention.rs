@@ -47,6 +47,9 @@ pub fn retention(circuit: &Circuit, id: NodeId) -> Vec<Retention> {
     if let Some(each) = stateless_or_due(&node.operator) {
         return inputs.iter().map(|_| each.clone()).collect();
     }
+    if let Operator::Fixpoint { .. } = &node.operator {
+        return recursive(inputs.len());
+    }
     if !bounded_sources(node) {
         return inputs.iter().map(|_| Retention::Unbounded { why: unbounded_sources(node) }).collect();
     }
@@ -103,6 +106,10 @@ fn looked_up(node: &Node, left: &Node) -> Retention {
     } else {
         Retention::Unbounded { why: unbounded_sources(node) }
     }
+}
+
+fn recursive(inputs: usize) -> Vec<Retention> {
+    vec![Retention::Unbounded { why: "a later row may bring any of its rows back".to_owned() }; inputs]
 }
 
 fn stateless_or_due(operator: &Operator) -> Option<Retention> {

@@ -4,6 +4,7 @@
 //! defined for: the `unsupported` errors of evaluation cannot occur in it, and every column of an edge has the type that its schema says.
 
 mod expression;
+mod recursion;
 mod timed;
 
 use arrow::datatypes::{DataType, Schema};
@@ -49,6 +50,7 @@ pub(crate) fn validate_node(operator: &Operator, inputs: &[&Node], schema: &Sche
         | Operator::TemporalLookup { .. }
         | Operator::SetOperation { .. } => 2..=2,
         Operator::Union => 1..=usize::MAX,
+        Operator::Fixpoint { .. } => 0..=usize::MAX,
         _ => 1..=1,
     };
     ensure(arity.contains(&inputs.len()), || format!("has {} inputs", inputs.len()))?;
@@ -89,6 +91,7 @@ pub(crate) fn validate_node(operator: &Operator, inputs: &[&Node], schema: &Sche
             }
             same_types(&expected, schema)
         }
+        Operator::Fixpoint { recursion } => recursion::check(recursion, inputs, schema),
         timed => timed::check(timed, inputs, schema),
     }
 }

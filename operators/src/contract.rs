@@ -52,8 +52,10 @@ mod debug {
                 | Operator::TopK { .. }
                 | Operator::Session { .. }
         );
-        let waiting =
-            matches!(node.operator, Operator::Emit { .. } | Operator::TemporalFilter { .. } | Operator::AsOfJoin { .. });
+        let waiting = matches!(
+            node.operator,
+            Operator::Emit { .. } | Operator::TemporalFilter { .. } | Operator::AsOfJoin { .. } | Operator::Fixpoint { .. }
+        );
         Box::new(Contract {
             operator,
             label: operator_label(&node.operator),

@@ -14,6 +14,7 @@ mod driver;
 mod emit;
 mod exchange;
 mod expiring;
+mod fixpoint;
 mod horizon;
 mod join;
 mod lookup;

@@ -11,6 +11,10 @@ pub fn state(circuit: &Circuit) -> String {
     let mut out = String::new();
     for (id, node) in circuit.nodes.iter().enumerate() {
         for (port, kept) in retention(circuit, NodeId(id)).into_iter().enumerate() {
+            // All inputs of a recursion are kept alike.
+            if port > 0 && matches!(node.operator, Operator::Fixpoint { .. }) {
+                continue;
+            }
             let side = match (&node.operator, port) {
                 (Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. } | Operator::SetOperation { .. }, 0) => " (left)",
                 (Operator::IntervalJoin { .. } | Operator::AsOfJoin { .. } | Operator::SetOperation { .. }, _) => " (right)",

@@ -96,6 +96,12 @@ impl Relation {
         self.rows.values().map(|(row, weight)| (row, *weight))
     }
 
+    /// Whether the other one has the same rows, as often.
+    pub(super) fn is(&self, other: &Relation) -> bool {
+        let weight = |identity: &Row| other.rows.get(identity).map(|(_, weight)| *weight);
+        self.rows.len() == other.rows.len() && self.rows.iter().all(|(row, (_, known))| weight(row) == Some(*known))
+    }
+
     /// One row as a relation.
     pub(super) fn single(schema: SchemaRef, row: Row) -> Result<Relation, CircuitError> {
         Relation::weighted(schema, row, 1)

@@ -27,7 +27,9 @@ pub(super) fn time_sources(operator: &Operator, inputs: &[&Node]) -> Vec<TimeSou
 pub(super) fn event_times(operator: &Operator, inputs: &[&Node], width: usize) -> Vec<EventTime> {
     let own = |port: usize| inputs.get(port).map(|node| node.properties.event_times.clone()).unwrap_or_default();
     match operator {
-        Operator::Source { .. } | Operator::Constant { .. } | Operator::TemporalFilter { .. } => Vec::new(),
+        Operator::Source { .. } | Operator::Constant { .. } | Operator::TemporalFilter { .. } | Operator::Fixpoint { .. } => {
+            Vec::new()
+        }
         Operator::MapFilter { projections: None, .. } | Operator::Negate | Operator::Index { .. } | Operator::Distinct => own(0),
         Operator::TemporalLookup { .. } => own(0),
         Operator::MapFilter { projections: Some(projections), .. } => projections
@@ -104,7 +106,7 @@ pub(super) fn event_times(operator: &Operator, inputs: &[&Node], width: usize) -
 pub(super) fn closings(operator: &Operator, inputs: &[&Node], width: usize) -> Vec<Closing> {
     let own = |port: usize| inputs.get(port).map(|node| node.properties.closings.clone()).unwrap_or_default();
     match operator {
-        Operator::Source { .. } | Operator::Constant { .. } => Vec::new(),
+        Operator::Source { .. } | Operator::Constant { .. } | Operator::Fixpoint { .. } => Vec::new(),
         Operator::MapFilter { projections: Some(projections), .. } => {
             let moved = |closing: Closing| {
                 let place = |(column, expr): (usize, &Expr)| {

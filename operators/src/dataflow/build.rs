@@ -15,15 +15,15 @@ use crate::{
 };
 
 /// Where an operator is built.
-pub(super) struct Site<'a> {
-    pub(super) circuit: &'a Circuit,
+pub(crate) struct Site<'a> {
+    pub(crate) circuit: &'a Circuit,
     /// The position of the node.
-    pub(super) node: usize,
-    pub(super) since: u64,
-    pub(super) worker: usize,
-    pub(super) peers: usize,
+    pub(crate) node: usize,
+    pub(crate) since: u64,
+    pub(crate) worker: usize,
+    pub(crate) peers: usize,
     /// The arrangements of the circuit's index nodes, this one's included.
-    pub(super) arrangements: &'a [Option<SharedArrangement>],
+    pub(crate) arrangements: &'a [Option<SharedArrangement>],
 }
 
 impl Site<'_> {
@@ -31,7 +31,7 @@ impl Site<'_> {
     ///
     /// # Errors
     /// If the state structures have no layout for a type; a valid circuit has no such types.
-    pub(super) fn operator(&self) -> Result<Box<dyn EpochOperator>> {
+    pub(crate) fn operator(&self) -> Result<Box<dyn EpochOperator>> {
         let operator = self.bare_operator()?;
         let node = self.this();
         let inputs = node.inputs.iter().map(|&input| self.circuit.node(input).schema.clone()).collect();
@@ -84,6 +84,7 @@ impl Site<'_> {
                 let right = self.arrangement(node.inputs[1].0).reader(self.since);
                 Box::new(TemporalLookup::try_new(node, input(0), right, self.horizon())?)
             }
+            Operator::Fixpoint { .. } => unreachable!("recursions are loops"),
         })
     }
 
@@ -165,5 +166,8 @@ pub(super) fn can_fail(operator: &Operator) -> bool {
         Operator::Emit { .. } | Operator::TemporalFilter { .. } | Operator::AsOfJoin { .. } => false,
         Operator::TimeWindow { .. } | Operator::Session { .. } | Operator::IntervalJoin { .. } => true,
         Operator::TemporalLookup { .. } => true,
+        Operator::Fixpoint { recursion } => {
+            recursion.limit.is_some() || recursion.body.nodes.iter().any(|node| can_fail(&node.operator))
+        }
     }
 }

@@ -27,6 +27,7 @@ use crate::Output;
 use crate::arrange::SharedArrangement;
 use crate::container::{DeltaStream, Outlet};
 use crate::driver::{Cadence, Driven, Inlet, SharedOperator, drive};
+use crate::fixpoint::recur;
 
 /// Installs a view. `sink` is called with this worker's part of each epoch that has one, in the order of the epochs, the first being
 /// `since` with the contents.
@@ -297,7 +298,7 @@ impl<'a, 'scope> Wiring<'a, 'scope> {
     fn build(&mut self, id: usize) -> Outlet<'scope> {
         let circuit = self.install.circuit;
         let node = &circuit.nodes[id];
-        let mut inlets = self.inlets(id);
+        let (mut inlets, recurring) = self.recurring(id);
         let cadence = cadence(circuit, id);
         let since = self.install.since;
         let times = (cadence == Cadence::EveryEpoch).then(|| {
@@ -307,7 +308,7 @@ impl<'a, 'scope> Wiring<'a, 'scope> {
         if let Operator::Index { key } = &node.operator {
             self.arrangements[id] = Some(SharedArrangement::new(node.schema.clone(), key.clone()));
         }
-        let operator = self.operator(id);
+        let operator = recurring.unwrap_or_else(|| self.operator(id));
         let fails = can_fail(&node.operator);
         let publication = Publication::new(since, fails);
         let label = operator_label(&node.operator);
@@ -353,6 +354,19 @@ impl<'a, 'scope> Wiring<'a, 'scope> {
         }
         self.partitionings[id] = partitioning::of_output(circuit, node, &partitionings);
         inlets
+    }
+
+    /// The inputs of the operator of a node; if it is a recursion, those are what comes out of its loop, and the operator is there as well.
+    fn recurring(&mut self, id: usize) -> (Vec<Inlet<'scope>>, Option<SharedOperator>) {
+        let circuit = self.install.circuit;
+        let node = &circuit.nodes[id];
+        let inlets = self.inlets(id);
+        let Operator::Fixpoint { recursion } = &node.operator else { return (inlets, None) };
+        let schemas = node.inputs.iter().map(|&input| circuit.node(input).schema.clone());
+        let inputs = inlets.into_iter().map(|inlet| inlet.rows).zip(schemas).collect();
+        let recurring = recur(self.scope, node, recursion, inputs, self.install.since);
+        let recurring = recurring.expect("a valid circuit has types that can be stored");
+        (recurring.inlets, Some(Rc::new(RefCell::new(recurring.operator))))
     }
 
     fn operator(&self, id: usize) -> SharedOperator {

@@ -37,9 +37,11 @@ pub use once::run_once;
 pub use registry::Registry;
 pub use times::EpochTimes;
 
+pub(crate) use build::Site;
 pub(crate) use feed::ENDED;
 #[cfg(test)]
 pub(crate) use feed::Feed;
+pub(crate) use partitioning::group_columns;
 pub(crate) use registry::Publication;
 use registry::{Fragment, User};
 pub(crate) use times::TimesReader;

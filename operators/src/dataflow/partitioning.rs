@@ -51,6 +51,11 @@ pub(super) fn exchange(circuit: &Circuit, node: &Node, port: usize, input: &Part
     (!lies_so).then_some(wanted)
 }
 
+/// The columns of the input at `port` of `node` by which its rows must be together.
+pub(crate) fn group_columns(circuit: &Circuit, node: &Node, port: usize) -> Vec<usize> {
+    exchange(circuit, node, port, &Partitioning::default()).unwrap_or_default()
+}
+
 /// How the output of `node` lies, given how its inputs do (after the exchange).
 pub(super) fn of_output(circuit: &Circuit, node: &Node, inputs: &[Partitioning]) -> Partitioning {
     match &node.operator {
@@ -91,7 +96,7 @@ pub(super) fn of_output(circuit: &Circuit, node: &Node, inputs: &[Partitioning])
         Operator::AsOfJoin { kind, keys, .. } | Operator::TemporalLookup { kind, keys, .. } => {
             of_join(circuit, node, *kind, keys)
         }
-        Operator::Source { .. } | Operator::Constant { .. } => Partitioning::default(),
+        Operator::Source { .. } | Operator::Constant { .. } | Operator::Fixpoint { .. } => Partitioning::default(),
     }
 }
 
