@@ -37,7 +37,6 @@ fn what_is_not_supported_is_refused_by_name() {
         ("SELECT * FROM ^t PIVOT (sum(a) FOR b IN (ANY))", "values that are not listed"),
         ("SELECT * FROM ^public.t", "schema"),
         // The rest of SELECT.
-        ("WITH RECURSIVE x AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM x) SELECT n FROM x", "WITH RECURSIVE"),
         ("SELECT a FROM t ORDER BY a FETCH FIRST 3 PERCENT ROWS ONLY", "PERCENT"),
         ("SELECT a FROM t LIMIT 2 BY a", "LIMIT BY"),
         ("SELECT a FROM t FOR UPDATE", "FOR UPDATE"),

@@ -37,7 +37,8 @@ pub(super) fn grids(operator: &Operator, inputs: &[&Node], width: usize) -> Vec<
         | Operator::Emit { .. }
         | Operator::TemporalFilter { .. }
         | Operator::IntervalJoin { .. }
-        | Operator::AsOfJoin { .. } => Vec::new(),
+        | Operator::AsOfJoin { .. }
+        | Operator::Fixpoint { .. } => Vec::new(),
     }
 }
 

@@ -18,6 +18,7 @@ mod lookup;
 mod narrow;
 mod order;
 mod piped;
+mod recursion;
 mod relation;
 mod row_number;
 mod time_bounds;
@@ -26,6 +27,8 @@ mod window;
 pub(crate) use clock::{check_clock, reads_clock};
 pub(crate) use emit::{EmitMode, emit};
 pub(crate) use expr::{fold, lower_expression};
+
+use std::collections::HashMap;
 
 use datafusion_expr::{Distinct, LogicalPlan};
 use deltic_circuit::{CircuitBuilder, CircuitError, NodeId, SortKey};
@@ -63,7 +66,7 @@ impl Lowered {
 
 /// Lowers an optimised plan, of a materialized view or of a query that runs once.
 pub(crate) fn lower(plan: LogicalPlan, is_view: bool) -> Lower<Lowered> {
-    let mut lowering = Lowering { builder: CircuitBuilder::new(), is_view };
+    let mut lowering = Lowering { is_view, ..Lowering::default() };
     let (output, order, hidden) = lowering.presented(&plan)?;
     Ok(Lowered { builder: lowering.builder, output, order, hidden, plan })
 }
@@ -71,10 +74,17 @@ pub(crate) fn lower(plan: LogicalPlan, is_view: bool) -> Lower<Lowered> {
 /// A result of lowering; an error has no position unless it got one.
 type Lower<T> = Result<T, SqlError>;
 
+#[derive(Default)]
 struct Lowering {
     builder: CircuitBuilder,
     /// Whether the plan is that of a materialized view.
     is_view: bool,
+    /// The nodes that recursions come to, by their ids.
+    recursions: HashMap<u64, NodeId>,
+    /// The sources of the variables of recursions that are being lowered.
+    variables: HashMap<(u64, usize), NodeId>,
+    /// How often definitions were lowered; makes the names of sources differ.
+    attempts: usize,
 }
 
 impl Lowering {

@@ -15,24 +15,27 @@ use super::piped::Piped;
 use super::{Lower, Lowering};
 use crate::SqlError;
 use crate::error::Code;
-use crate::plan::{RelationSource, SetOperationNode};
+use crate::plan::{RecursionSource, RelationSource, SetOperationNode, VariableSource};
 
 impl Lowering {
     pub(super) fn table_scan(&mut self, scan: &TableScan) -> Lower<Piped> {
-        let Some(source) = scan.source.downcast_ref::<RelationSource>() else {
-            return Err(SqlError::nowhere(Code::Internal, format!("{} is not a relation of the catalog", scan.table_name)));
-        };
         if !scan.filters.is_empty() || scan.fetch.is_some() {
             return Err(SqlError::nowhere(Code::Internal, "a filter or a limit was pushed into a relation"));
         }
-        let relation = &source.relation;
-        let node = self.builder.source(&relation.name, relation.schema.clone(), relation.properties.clone());
-        let Some(projection) = &scan.projection else { return Ok(Piped::node(node)) };
-        let column = |&index: &usize| {
-            let field = relation.schema.field(index);
-            (field.name().clone(), Expr::column(index, field.data_type().clone()))
+        let piped = if let Some(source) = scan.source.downcast_ref::<RelationSource>() {
+            let relation = &source.relation;
+            Piped::node(self.builder.source(&relation.name, relation.schema.clone(), relation.properties.clone()))
+        } else if let Some(source) = scan.source.downcast_ref::<VariableSource>() {
+            Piped::node(self.variable(source)?)
+        } else if let Some(source) = scan.source.downcast_ref::<RecursionSource>() {
+            self.recursion(source)?
+        } else {
+            return Err(SqlError::nowhere(Code::Internal, format!("{} is not a relation of the catalog", scan.table_name)));
         };
-        Ok(Piped::columns(node, projection.iter().map(column).collect()))
+        let Some(projection) = &scan.projection else { return Ok(piped) };
+        let outputs = self.outputs_of(&piped);
+        let columns = projection.iter().map(|&index| outputs[index].clone()).collect();
+        Ok(self.only_columns(piped, columns))
     }
 
     pub(super) fn empty_relation(&mut self, empty: &EmptyRelation) -> Lower<Piped> {

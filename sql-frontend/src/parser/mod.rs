@@ -15,6 +15,7 @@ mod explain;
 mod function;
 mod modify;
 mod options;
+mod recursive;
 mod time;
 
 pub(crate) use balance::balance;
@@ -48,7 +49,8 @@ pub fn parse(sql: &str) -> Result<Vec<Parsed>, SqlError> {
             let position = Position::from(first.span.start);
             let text = &sql[start..end];
             let mut parser = StatementParser { parser: Parser::new(&DelticDialect).with_recursion_limit(MAX_DEPTH), text };
-            parser.parser = parser.parser.with_tokens_with_locations(as_of::normalise(tokens.to_vec()));
+            let tokens = recursive::normalise(as_of::normalise(tokens.to_vec()))?;
+            parser.parser = parser.parser.with_tokens_with_locations(tokens);
             let statement = parser.parse().map_err(|error| at_end_of(error, position, last))?;
             let span = Span { line: position.line, column: position.column, start, end };
             statements.push(Parsed { statement, span, sql: text.to_string() });

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -85,11 +86,40 @@ static RELATION_PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> = LazyLock::ne
 pub(crate) struct Context<'a> {
     catalog: &'a Catalog,
     named: RefCell<Vec<String>>,
+    /// Relations that stand for parts of the query.
+    internal: RefCell<HashMap<String, Arc<dyn TableSource>>>,
+    /// The functions of users that those parts call.
+    functions: RefCell<Vec<String>>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(catalog: &'a Catalog) -> Self {
-        Context { catalog, named: RefCell::new(Vec::new()) }
+        Context { catalog, named: RefCell::new(Vec::new()), internal: RefCell::new(HashMap::new()), functions: RefCell::new(Vec::new()) }
+    }
+
+    /// The relations and functions that there are.
+    pub(crate) fn catalog(&self) -> &'a Catalog {
+        self.catalog
+    }
+
+    /// Remembers that a part of the query calls these functions of users.
+    pub(crate) fn add_functions(&self, names: Vec<String>) {
+        let mut functions = self.functions.borrow_mut();
+        for name in names {
+            if !functions.contains(&name) {
+                functions.push(name);
+            }
+        }
+    }
+
+    /// The functions that parts of the query call, each once.
+    pub(crate) fn functions(&self) -> Vec<String> {
+        self.functions.borrow().clone()
+    }
+
+    /// Adds a relation that is not in the catalog.
+    pub(crate) fn add_internal(&self, name: &str, source: Arc<dyn TableSource>) {
+        self.internal.borrow_mut().insert(name.to_owned(), source);
     }
 
     /// The relations that were asked for, each once; not those inside of plain views.
@@ -100,6 +130,9 @@ impl<'a> Context<'a> {
 
 impl ContextProvider for Context<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        if let Some(source) = self.internal.borrow().get(name.table()) {
+            return Ok(source.clone());
+        }
         let name = Name { value: name.table().to_string(), position: Position { line: 0, column: 0 } };
         let external = |error| DataFusionError::External(Box::new(error));
         let relation = self.catalog.resolve(&name).map_err(external)?.clone();

@@ -30,6 +30,7 @@ mod nesting;
 mod operators;
 mod optimise;
 mod pivot;
+mod recursion;
 mod second_try;
 mod set_operation;
 mod spelling;
@@ -58,6 +59,7 @@ pub(crate) use lookup::LookupNode;
 pub(crate) use modify::json_text;
 pub use modify::{plan_delete, plan_insert, plan_update};
 pub(crate) use naming::call;
+pub(crate) use recursion::{MUTUALLY_RECURSIVE, RecursionPlan, RecursionSource, VariablePlan, VariableSource, WITH_LIMIT};
 pub(crate) use set_operation::SetOperationNode;
 pub use types::JsonKind;
 pub(crate) use types::{TYPE_NAMES, json_kind, max_length};
@@ -146,6 +148,7 @@ impl Bound {
         check_volatility(&self.plan, query.position, true)?;
         let is_view = matches!(clock, Clock::Moving);
         let plan = clock::at(self.plan.clone(), clock).and_then(optimise::optimise);
+        let plan = plan.and_then(|plan| recursion::prepare(plan, clock));
         let plan = plan.map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))?;
         lower(plan, is_view).map_err(|error| diagnose::at_clock(error, query))
     }
@@ -153,16 +156,25 @@ impl Bound {
 
 /// Resolves the names of `query`. `values` are the types of its VALUES, if it is one that an INSERT adds.
 fn bind(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>) -> Result<Bound, SqlError> {
-    let mut rewritten: Option<Box<ast::Query>> = None;
+    let context = Context::new(catalog);
+    let bound = bind_in(&context, query, values)?;
+    let mut functions = context.functions();
+    functions.extend(bound.functions.iter().filter(|name| !functions.contains(name)).cloned().collect::<Vec<_>>());
+    Ok(Bound { relations: context.into_named(), functions, ..bound })
+}
+
+/// The same in a context that may have relations of its own; it knows which relations were named.
+fn bind_in(context: &Context<'_>, query: &Query, values: Option<DFSchemaRef>) -> Result<Bound, SqlError> {
+    let mut text = query.ast.clone();
+    recursion::unfold(context, &mut text, query.position)?;
     let mut before = None;
     loop {
-        let text = rewritten.as_ref().unwrap_or(&query.ast);
-        let error = match bind_text(catalog, query.position, text, values.clone())? {
+        let error = match bind_text(context, query.position, &text, values.clone())? {
             Ok(bound) => return Ok(bound),
             Err(error) => error,
         };
         let told = diagnose::diagnose(&error, &query.ast, query.position);
-        match second_try::repair(rewritten.get_or_insert_with(|| query.ast.clone()), &error) {
+        match second_try::repair(&mut text, &error) {
             second_try::Repair::Done => before = Some(told),
             second_try::Repair::None => return Err(told),
             second_try::Repair::Failed => return Err(before.unwrap_or(told)),
@@ -172,7 +184,7 @@ fn bind(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>) -> Result
 
 /// Binds `text`. The inner error is DataFusion's.
 fn bind_text(
-    catalog: &Catalog,
+    context: &Context<'_>,
     position: Position,
     text: &ast::Query,
     values: Option<DFSchemaRef>,
@@ -185,11 +197,10 @@ fn bind_text(
     nesting::nest_joins(&mut ast);
     set_operation::mark(&mut ast);
     let replacements = wildcard::mark_replacements(&mut ast);
-    let (visible, functions) = naming::name_columns(&mut ast, catalog).map_err(|error| error.or_at(position))?;
-    let context = Context::new(catalog);
+    let (visible, functions) = naming::name_columns(&mut ast, context.catalog()).map_err(|error| error.or_at(position))?;
     let mut planner_context = PlannerContext::new();
     planner_context.set_table_schema(values);
-    let plan = planner(&context)
+    let plan = planner(context)
         .sql_statement_to_plan_with_context(ast::Statement::Query(ast), &mut planner_context)
         .and_then(second_try::check_orders)
         .and_then(|plan| replacements.unmark(plan))
@@ -198,7 +209,7 @@ fn bind_text(
     Ok(plan.map(|plan| {
         let shown = |name: &String| using::shown_name(visible.get(name).unwrap_or(name)).to_string();
         let names = plan.schema().fields().iter().map(|field| shown(field.name())).collect();
-        Bound { names, relations: context.into_named(), functions, plan }
+        Bound { names, relations: Vec::new(), functions, plan }
     }))
 }
 

@@ -16,6 +16,7 @@ use super::grouping::{has_sets, nested_sets};
 use super::limit;
 use super::list_rows::Call;
 use super::lookup::{system_time, without_version};
+use super::recursion::MUTUALLY_RECURSIVE;
 use super::spelling::compares;
 use super::types;
 use super::window::{WindowKind, check_call};
@@ -78,11 +79,12 @@ impl Validator {
             (!query.pipe_operators.is_empty(), "the pipe operator |>"),
         ])?;
         if let Some(with) = &query.with {
-            if with.recursive {
-                return here.refuse("WITH RECURSIVE");
-            }
+            let declared = with.cte_tables.first().is_some_and(|cte| cte.alias.name.value == MUTUALLY_RECURSIVE);
             for cte in &with.cte_tables {
                 here.at(cte).absent(&[(cte.from.is_some(), "FROM after a CTE")])?;
+                if !declared {
+                    here.at(cte).alias(Some(&cte.alias))?;
+                }
                 here.query(&cte.query)?;
             }
         }
