@@ -72,6 +72,12 @@ fn subqueries_under_random_histories() {
     assert!(report.views.len() >= 60, "the file has {} views", report.views.len());
 }
 
+#[test]
+fn recursion_under_random_histories() {
+    let report = run("recursion.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
+    assert!(report.views.len() >= 15, "the file has {} views", report.views.len());
+}
+
 /// Fixed histories, the same in every run, so that a failure here is a change of the code and not of the draw. A seed that finds a bug is added.
 #[test]
 fn fixed_seeds() {
