@@ -5,5 +5,6 @@ pub mod clicks;
 pub mod differential;
 pub mod operators;
 pub mod process;
+pub mod reachability;
 pub mod rows;
 pub mod sessions;

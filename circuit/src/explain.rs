@@ -17,7 +17,10 @@ use serde_json::{Value, json};
 
 use crate::aggregate::Cost;
 use crate::eval::text::sql_type;
-use crate::{AggregateCall, Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, Recursion, SetOperationKind, SortKey, Variable, aggregate_text};
+use crate::{
+    AggregateCall, Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, Recursion, SetOperationKind, SortKey, Variable,
+    aggregate_text,
+};
 
 /// The circuit as an indented tree from the output down; a shared node is printed once and referred to afterwards.
 pub fn text(circuit: &Circuit) -> String {

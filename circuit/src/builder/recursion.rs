@@ -67,7 +67,7 @@ impl CircuitBuilder {
         };
         let grows = |position: usize| match &self.nodes[position].operator {
             Operator::Source { .. } | Operator::Union | Operator::Index { .. } | Operator::Distinct => true,
-            Operator::Join { kind, .. } => *kind == JoinKind::Inner,
+            Operator::Join { kind, .. } => matches!(kind, JoinKind::Inner | JoinKind::Semi),
             Operator::MapFilter { projections, .. } => {
                 projections.iter().flatten().all(|projection| matches!(projection, Expr::Column { .. } | Expr::Literal(_)))
             }

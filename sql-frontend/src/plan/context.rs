@@ -94,7 +94,12 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(crate) fn new(catalog: &'a Catalog) -> Self {
-        Context { catalog, named: RefCell::new(Vec::new()), internal: RefCell::new(HashMap::new()), functions: RefCell::new(Vec::new()) }
+        Context {
+            catalog,
+            named: RefCell::new(Vec::new()),
+            internal: RefCell::new(HashMap::new()),
+            functions: RefCell::new(Vec::new()),
+        }
     }
 
     /// The relations and functions that there are.
