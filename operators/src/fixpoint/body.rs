@@ -40,7 +40,8 @@ pub(super) struct Body<'a, 'scope, F: Format> {
     /// How often each node is read.
     readers: Vec<usize>,
     rows: HashMap<usize, Inside<'scope, F::Row>>,
-    indexes: HashMap<usize, (Index<'scope, F>, F::Split)>,
+    /// By node, and by which of its columns NULL matches NULL.
+    indexes: HashMap<(usize, Vec<bool>), (Index<'scope, F>, F::Split)>,
     errors: Vec<Inside<'scope, ErrorRow>>,
     error_frame: Frame,
 }
@@ -247,7 +248,8 @@ impl<'a, 'scope, F: Format> Body<'a, 'scope, F> {
 
     /// The rows of an index node for a join with these keys, without those whose key matches nothing.
     fn index(&mut self, id: NodeId, keys: &[JoinKey]) -> Result<(Index<'scope, F>, F::Split)> {
-        if let Some((index, split)) = self.indexes.get(&id.0) {
+        let place = (id.0, keys.iter().map(|key| key.null_safe).collect());
+        if let Some((index, split)) = self.indexes.get(&place) {
             return Ok((index.clone(), split.clone()));
         }
         let node = self.node(id);
@@ -281,7 +283,7 @@ impl<'a, 'scope, F: Format> Body<'a, 'scope, F> {
         });
         let index = rows.arrange_by_key_named("index");
         self.arrangements.add(&index.trace, size_of::<((F::Key, F::Rest), Time, Weight)>());
-        self.indexes.insert(id.0, (index.clone(), split.clone()));
+        self.indexes.insert(place, (index.clone(), split.clone()));
         Ok((index, split))
     }
 

@@ -87,7 +87,7 @@ fn words(recursion: &Recursion, nullable: bool) -> Result<Option<usize>> {
     let mut most = 0;
     for (id, node) in recursion.body.nodes.iter().enumerate() {
         if let Operator::Join { keys, .. } = &node.operator
-            && !by_one_word(keys, node)?
+            && !by_one_word(recursion, keys, node)?
         {
             return Ok(None);
         }
@@ -108,11 +108,13 @@ fn layout_of(schema: &Schema) -> Result<RowLayout> {
 }
 
 /// Whether a join is by one word that is not NULL. Outer joins go by groups, whose keys are rows.
-fn by_one_word(keys: &[JoinKey], join: &Node) -> Result<bool> {
+fn by_one_word(recursion: &Recursion, keys: &[JoinKey], join: &Node) -> Result<bool> {
     let Operator::Join { kind: JoinKind::Inner, .. } = &join.operator else { return Ok(true) };
-    let [JoinKey { left, null_safe, .. }] = keys else { return Ok(false) };
-    let field = join.schema.field(*left);
-    Ok(layout_of(&Schema::new(vec![field.clone()]))?.words() == 2 && (!null_safe || !field.is_nullable()))
+    let [JoinKey { left, right, null_safe }] = keys else { return Ok(false) };
+    let [left, right] =
+        [(0, *left), (1, *right)].map(|(port, column)| recursion.body.node(join.inputs[port]).schema.field(column).clone());
+    let matches_null = *null_safe && (left.is_nullable() || right.is_nullable());
+    Ok(!matches_null && layout_of(&Schema::new(vec![left]))?.words() == 2)
 }
 
 /// Whether the rows of a node are never made, because its only reader is a projection that the join makes itself.

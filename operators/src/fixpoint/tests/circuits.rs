@@ -45,7 +45,7 @@ impl Subject {
 }
 
 /// All of them.
-pub(super) const CIRCUITS: [fn() -> Subject; 16] = [
+pub(super) const CIRCUITS: [fn() -> Subject; 18] = [
     || reach("reachable from roots", &DataType::Int64, false),
     || reach("reachable from roots, with NULLs", &DataType::Int64, true),
     || reach("reachable from roots, by name", &DataType::Utf8, true),
@@ -53,6 +53,8 @@ pub(super) const CIRCUITS: [fn() -> Subject; 16] = [
     || closure("pairs, not linear", true, &DataType::Utf8),
     || distances("least distances", Some(20)),
     || distances("least distances, at most three", Some(3)),
+    || alike(true),
+    || alike(false),
     || generations(false),
     || generations(true),
     || paths("paths of a graph without cycles", true, None),
@@ -168,6 +170,32 @@ fn distances(name: &'static str, limit: Option<u64>) -> Subject {
     let all = builder.union(vec![start, further]).unwrap();
     let least = builder.aggregate(all, vec![0], vec![("steps".to_owned(), call(AggregateFunction::Min, Some(1)))]).unwrap();
     scene.finish(name, &[(known, least)], least, limit)
+}
+
+/// Joins of one index, of which one takes NULL for equal to NULL. The variable has none if `nullable` is false.
+fn alike(nullable: bool) -> Subject {
+    let mut scene = Scene::new(&DataType::Int64, true);
+    let (edges, roots) = (scene.edges, scene.roots);
+    scene.nullable = nullable;
+    let known = scene.variable("x", &[DataType::Int64]);
+    let safe = vec![JoinKey { left: 0, right: 0, null_safe: true }];
+    let pairs = scene.builder.join(known, edges, JoinKind::Inner, safe, None).unwrap();
+    let first = scene.columns(pairs, &[2]);
+    let second = scene.step((known, 0), (edges, 0), &[2]);
+    let next = scene.builder.union(vec![first, second]).unwrap();
+    let next = match nullable {
+        true => next,
+        false => {
+            let value = Expr::Coalesce {
+                arguments: vec![scene.builder.column(next, 0), Expr::literal(1i64)],
+                data_type: DataType::Int64,
+            };
+            let operator = deltic_circuit::Operator::MapFilter { predicates: vec![], projections: Some(vec![value]) };
+            scene.builder.node(operator, vec![next], schema(&[DataType::Int64], false)).unwrap()
+        }
+    };
+    let definition = scene.union(&[roots, next]);
+    scene.finish("NULLs alike", &[(known, definition)], definition, Some(30))
 }
 
 /// Nodes at the same distance from some node: two joins in a row.
