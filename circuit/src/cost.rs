@@ -9,7 +9,9 @@
 use arrow::datatypes::{DataType, Schema};
 use deltic_zset::RowLayout;
 
-use crate::{AggregateCall, Circuit, EmitPolicy, JoinKey, JoinKind, Node, NodeId, Operator, SessionOutput, Window, aggregate};
+use crate::{
+    AggregateCall, Circuit, EmitPolicy, JoinKey, JoinKind, Node, NodeId, Operator, Recursion, SessionOutput, Window, aggregate,
+};
 
 /// What a node costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +108,30 @@ pub fn cost(circuit: &Circuit, id: NodeId) -> Cost {
             ),
             state: vec![ordered(&input(0).schema, "left row"), ordered(&input(1).schema, "right row")],
         },
+        Operator::Fixpoint { recursion } => fixpoint(recursion),
+    }
+}
+
+/// Rows are kept with an epoch, an iteration and a weight, by the joins that read them; what is derived also before and after it is made a set.
+fn fixpoint(recursion: &Recursion) -> Cost {
+    const TIME_AND_WEIGHT: usize = 3 * 8;
+    let record = |schema: &Schema, times: usize, per: String| {
+        let types: Vec<DataType> = schema.fields().iter().map(|field| field.data_type().clone()).collect();
+        let words = RowLayout::try_new(&types).map_or(0, |layout| layout.words());
+        StateCost { bytes: times * (words * 8 + TIME_AND_WEIGHT), texts: texts(types.iter()), per }
+    };
+    let inputs = recursion
+        .body
+        .nodes
+        .iter()
+        .filter(|node| matches!(&node.operator, Operator::Source { relation } if recursion.variable_of(relation).is_none()));
+    let inputs = inputs.map(|node| record(&node.schema, 1, "row that is read".to_owned()));
+    let derived = recursion.variables.iter().enumerate();
+    let derived = derived.map(|(number, variable)| record(recursion.schema_of(number), 3, format!("row of {}", variable.name)));
+    Cost {
+        growth: "O(d)",
+        work: "d changes that follow from it, in all the iterations that it touches".to_owned(),
+        state: inputs.chain(derived).collect(),
     }
 }
 

@@ -80,5 +80,6 @@ pub fn can_recur(operator: &Operator) -> bool {
             | Operator::Aggregate { .. }
             | Operator::TopK { .. }
             | Operator::SetOperation { .. }
+            | Operator::MaxOneRow { .. }
     )
 }
