@@ -27,6 +27,12 @@ use crate::dataflow::group_columns;
 /// The rows of an index.
 type Index<'scope, F> = Arranged<'scope, TraceAgent<ValSpine<<F as Format>::Key, <F as Format>::Rest, Time, Weight>>>;
 
+/// A node with an index, and which of its columns take NULL for equal to NULL.
+type Place = (usize, Vec<bool>);
+
+/// An index, and how its rows are split.
+type SplitIndex<'scope, F> = (Index<'scope, F>, <F as Format>::Split);
+
 /// A body under construction.
 pub(super) struct Body<'a, 'scope, F: Format> {
     scope: Scope<'scope, Time>,
@@ -40,8 +46,7 @@ pub(super) struct Body<'a, 'scope, F: Format> {
     /// How often each node is read.
     readers: Vec<usize>,
     rows: HashMap<usize, Inside<'scope, F::Row>>,
-    /// By node, and by which of its columns NULL matches NULL.
-    indexes: HashMap<(usize, Vec<bool>), (Index<'scope, F>, F::Split)>,
+    indexes: HashMap<Place, SplitIndex<'scope, F>>,
     errors: Vec<Inside<'scope, ErrorRow>>,
     error_frame: Frame,
 }
@@ -247,7 +252,7 @@ impl<'a, 'scope, F: Format> Body<'a, 'scope, F> {
     }
 
     /// The rows of an index node for a join with these keys, without those whose key matches nothing.
-    fn index(&mut self, id: NodeId, keys: &[JoinKey]) -> Result<(Index<'scope, F>, F::Split)> {
+    fn index(&mut self, id: NodeId, keys: &[JoinKey]) -> Result<SplitIndex<'scope, F>> {
         let place = (id.0, keys.iter().map(|key| key.null_safe).collect());
         if let Some((index, split)) = self.indexes.get(&place) {
             return Ok((index.clone(), split.clone()));

@@ -57,7 +57,7 @@ pub(super) trait Format: 'static {
     fn encode(frame: &Frame, columns: &[ArrayRef], rows: usize, take: &mut dyn FnMut(usize, Self::Row));
 
     /// The columns of rows.
-    fn decode<'a>(frame: &Frame, rows: &mut dyn Iterator<Item = &'a Self::Row>) -> Vec<ArrayRef>;
+    fn decode(frame: &Frame, rows: &mut dyn Iterator<Item = &Self::Row>) -> Vec<ArrayRef>;
 
     /// Whether a column is NULL.
     fn is_null(frame: &Frame, row: &Self::Row, column: usize) -> bool;

@@ -41,7 +41,7 @@ impl Format for Portable {
         }
     }
 
-    fn decode<'a>(frame: &Frame, rows: &mut dyn Iterator<Item = &'a Self::Row>) -> Vec<ArrayRef> {
+    fn decode(frame: &Frame, rows: &mut dyn Iterator<Item = &Self::Row>) -> Vec<ArrayRef> {
         frame.layout.decode(&frame.layout.read_portable(rows.map(|row| &row[..])))
     }
 

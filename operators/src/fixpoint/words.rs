@@ -61,7 +61,7 @@ macro_rules! words {
                 }
             }
 
-            fn decode<'a>(frame: &Frame, rows: &mut dyn Iterator<Item = &'a Self::Row>) -> Vec<ArrayRef> {
+            fn decode(frame: &Frame, rows: &mut dyn Iterator<Item = &Self::Row>) -> Vec<ArrayRef> {
                 let fixed = rows.map(|row| (if frame.nullable { row[$words - 1] } else { 0 }, &row[..]));
                 frame.layout.decode(&EncodedRows::from_fixed(&frame.layout, fixed))
             }

@@ -134,7 +134,7 @@ fn plus_one(column: Expr) -> Expr {
 }
 
 fn call(function: AggregateFunction, argument: Option<usize>) -> AggregateCall {
-    AggregateCall { function, argument, distinct: false, filter: None, data_type: DataType::Int64 }
+    AggregateCall::new(function, argument, DataType::Int64)
 }
 
 fn reach(name: &'static str, node: &DataType, nullable: bool) -> Subject {

@@ -138,12 +138,9 @@ fn groups(names: &[String], reads: &[BTreeSet<String>]) -> Vec<Vec<usize>> {
     let count = names.len();
     let mut reaches: Vec<Vec<bool>> = reads.iter().map(|reads| names.iter().map(|name| reads.contains(name)).collect()).collect();
     for through in 0..count {
-        for from in 0..count {
-            if reaches[from][through] {
-                for to in 0..count {
-                    reaches[from][to] |= reaches[through][to];
-                }
-            }
+        let further = reaches[through].clone();
+        for reaches in reaches.iter_mut().filter(|reaches| reaches[through]) {
+            reaches.iter_mut().zip(&further).for_each(|(known, further)| *known |= further);
         }
     }
     let mut groups: Vec<Vec<usize>> = Vec::new();
