@@ -18,6 +18,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use deltic_zset::ZBatch;
 
 use crate::fingerprint::node_fingerprint;
+use crate::frame::WindowCall;
 use crate::validate::validate_node;
 use crate::{
     AggregateCall, AggregateFunction, Circuit, CircuitError, Expr, JoinKey, JoinKind, Node, NodeId, Operator, Properties,
@@ -242,6 +243,22 @@ impl CircuitBuilder {
         let operator = Operator::TopK { partition, order, offset, limit: Some(limit), with_row_number: false, ties: true };
         let schema = self.schema(input).clone();
         self.node(operator, vec![input], schema)
+    }
+
+    /// Each copy of a row with the results of window functions, each with the name of its column.
+    pub fn window_frame(
+        &mut self,
+        input: NodeId,
+        partition: Vec<usize>,
+        order: Vec<SortKey>,
+        calls: Vec<(String, WindowCall)>,
+    ) -> Built<NodeId> {
+        let columns = calls
+            .iter()
+            .map(|(name, call)| Arc::new(Field::new(name, call.data_type.clone(), call.function.is_nullable())) as FieldRef);
+        let fields: Vec<FieldRef> = self.schema(input).fields().iter().cloned().chain(columns).collect();
+        let calls = calls.into_iter().map(|(_, call)| call).collect();
+        self.node(Operator::WindowFrame { partition, order, calls }, vec![input], Arc::new(Schema::new(fields)))
     }
 
     /// Any operator, with the schema that the caller says it has.

@@ -85,6 +85,11 @@ pub fn cost(circuit: &Circuit, id: NodeId) -> Cost {
             let end = limit.filter(|_| !ties).map(|limit| offset.saturating_add(limit));
             top_k(!partition.is_empty(), end, input(0))
         }
+        Operator::WindowFrame { .. } => Cost {
+            growth: "O(log n + m)",
+            work: "one descent among the n rows of its partition, then the m rows whose results it can alter".to_owned(),
+            state: vec![ordered(&input(0).schema, "row")],
+        },
         Operator::TimeWindow { window, .. } => time_window(*window),
         Operator::Session { output, .. } => session(output, node, input(0)),
         Operator::Emit { policy } => emit(*policy, &node.schema),

@@ -15,6 +15,7 @@ use deltic_zset::ZBatch;
 
 use crate::eval::text;
 use crate::explain::sort_text;
+use crate::frame::{Exclusion, Frame, FrameOffset, FramePlace, FrameUnits, WindowCall, WindowFunction};
 use crate::{AggregateCall, Expr, Operator};
 
 /// Why an expression has no value on some row.
@@ -210,6 +211,7 @@ pub fn operator_label(operator: &Operator) -> &'static str {
         Operator::MaxOneRow { .. } => "subquery",
         Operator::Aggregate { .. } => "aggregate",
         Operator::TopK { .. } => "top-k",
+        Operator::WindowFrame { .. } => "window function",
         Operator::TimeWindow { .. } => "time window",
         Operator::Session { .. } => "session",
         Operator::Emit { .. } => "emit",
@@ -223,6 +225,60 @@ pub fn operator_label(operator: &Operator) -> &'static str {
 /// The `operator` text of errors raised by one aggregate: `aggregate sum(#2)`.
 pub fn aggregate_label(call: &AggregateCall) -> String {
     format!("aggregate {}", aggregate_text(call))
+}
+
+/// The `operator` text of errors raised by one window function: `window function sum(#2)`.
+pub fn window_label(call: &WindowCall) -> String {
+    format!("window function {}", window_text(call))
+}
+
+/// One window function as text: `lag(#2, 1)`, `sum(#2) ROWS BETWEEN 2 PRECEDING AND CURRENT ROW`.
+pub fn window_text(call: &WindowCall) -> String {
+    let nulls = |ignore: bool| if ignore { " IGNORE NULLS" } else { "" };
+    match &call.function {
+        WindowFunction::RowNumber => "row_number()".to_owned(),
+        WindowFunction::Rank => "rank()".to_owned(),
+        WindowFunction::DenseRank => "dense_rank()".to_owned(),
+        WindowFunction::PercentRank => "percent_rank()".to_owned(),
+        WindowFunction::CumeDist => "cume_dist()".to_owned(),
+        WindowFunction::Ntile { buckets } => format!("ntile({buckets})"),
+        WindowFunction::Lag { argument, offset, default, ignore_nulls } => {
+            let default = if default.is_null() { String::new() } else { format!(", {default}") };
+            format!("lag(#{argument}, {offset}{default}){}", nulls(*ignore_nulls))
+        }
+        WindowFunction::Value { argument, place, frame, ignore_nulls } => {
+            let value = match place {
+                FramePlace::First => format!("first_value(#{argument})"),
+                FramePlace::Last => format!("last_value(#{argument})"),
+                FramePlace::Nth(number) => format!("nth_value(#{argument}, {number})"),
+            };
+            format!("{value}{} {}", nulls(*ignore_nulls), frame_text(frame))
+        }
+        WindowFunction::Aggregate { call, frame } => format!("{} {}", aggregate_text(call), frame_text(frame)),
+    }
+}
+
+fn frame_text(frame: &Frame) -> String {
+    let units = match frame.units {
+        FrameUnits::Rows => "ROWS",
+        FrameUnits::Groups => "GROUPS",
+        FrameUnits::Range => "RANGE",
+    };
+    let bound = |bound: Option<FrameOffset>, unbounded: &str| match bound {
+        None => format!("UNBOUNDED {unbounded}"),
+        Some(offset) if offset.is_current() => "CURRENT ROW".to_owned(),
+        Some(FrameOffset::Exact(offset)) if offset < 0 => format!("{} PRECEDING", offset.unsigned_abs()),
+        Some(FrameOffset::Exact(offset)) => format!("{offset} FOLLOWING"),
+        Some(FrameOffset::Float(bits)) if f64::from_bits(bits) < 0.0 => format!("{} PRECEDING", -f64::from_bits(bits)),
+        Some(FrameOffset::Float(bits)) => format!("{} FOLLOWING", f64::from_bits(bits)),
+    };
+    let exclude = match frame.exclude {
+        Exclusion::NoOthers => "",
+        Exclusion::CurrentRow => " EXCLUDE CURRENT ROW",
+        Exclusion::Group => " EXCLUDE GROUP",
+        Exclusion::Ties => " EXCLUDE TIES",
+    };
+    format!("{units} BETWEEN {} AND {}{exclude}", bound(frame.start, "PRECEDING"), bound(frame.end, "FOLLOWING"))
 }
 
 /// One aggregate as text: `count(*)`, `sum(DISTINCT #2) FILTER (WHERE #3)`, `string_agg(#1, ', ' ORDER BY #2 DESC)`.

@@ -19,7 +19,7 @@ use crate::aggregate::Cost;
 use crate::eval::text::sql_type;
 use crate::{
     AggregateCall, Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, Recursion, SetOperationKind, SortKey, Variable,
-    aggregate_text,
+    aggregate_text, window_text,
 };
 
 /// The circuit as an indented tree from the output down; a shared node is printed once and referred to afterwards.
@@ -154,6 +154,13 @@ fn operator_text(operator: &Operator) -> String {
             let limit = recursion.limit.map_or_else(String::new, |limit| format!(" limit {limit}"));
             format!("Fixpoint of {}{limit}", names.join(", "))
         }
+        Operator::WindowFrame { partition, order, calls } => {
+            let calls = calls.iter().map(window_text).collect::<Vec<_>>().join(", ");
+            let order = order.iter().map(sort_text).collect::<Vec<_>>().join(", ");
+            let partition = if partition.is_empty() { String::new() } else { format!(" per ({})", positions(partition)) };
+            let order = if order.is_empty() { String::new() } else { format!(" order by {order}") };
+            format!("WindowFrame{partition}{order}: {calls}")
+        }
         timed => timed::operator_text(timed),
     }
 }
@@ -260,6 +267,7 @@ fn operator_name(operator: &Operator) -> &'static str {
         Operator::MaxOneRow { .. } => "MaxOneRow",
         Operator::Aggregate { .. } => "Aggregate",
         Operator::TopK { .. } => "TopK",
+        Operator::WindowFrame { .. } => "WindowFrame",
         Operator::TimeWindow { .. } => "TimeWindow",
         Operator::Session { .. } => "Session",
         Operator::Emit { .. } => "Emit",

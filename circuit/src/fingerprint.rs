@@ -79,6 +79,10 @@ fn write_operator(text: &mut String, operator: &Operator) {
         Operator::TopK { partition, order, offset, limit, with_row_number, ties } => {
             write!(text, "top-k {partition:?} {order:?} {offset} {limit:?} {with_row_number} {ties}")
         }
+        Operator::WindowFrame { partition, order, calls } => {
+            // The debug form says everything of a call, types and literals included.
+            write!(text, "window-frame {partition:?} {order:?} {calls:?}")
+        }
         Operator::TimeWindow { time, window } => write!(text, "time-window {time} {window:?}"),
         Operator::Session { partition, time, gap, max_sessions, output } => {
             let _ = write!(text, "session {partition:?} {time} {gap} {max_sessions:?}");

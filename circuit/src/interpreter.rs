@@ -35,6 +35,7 @@ mod timed;
 mod timed_tests;
 mod top_k;
 mod unnest;
+mod window_frame;
 
 use std::collections::HashMap;
 
@@ -175,6 +176,10 @@ impl Interpreter<'_> {
             Operator::TopK { partition, order, offset, limit, with_row_number, ties } => {
                 let bounds = top_k::Bounds { offset: *offset, limit: *limit, ties: *ties };
                 top_k::top_k(&self.input(node, 0)?, partition, order, bounds, *with_row_number, node.schema.clone())
+            }
+            Operator::WindowFrame { partition, order, calls } => {
+                let input = self.input(node, 0)?;
+                window_frame::window_frame(&input, partition, order, calls, node.schema.clone(), &mut self.errors)
             }
             Operator::TimeWindow { time, window } => {
                 let input = self.input(node, 0)?;

@@ -39,6 +39,7 @@ mod eval;
 pub mod explain;
 mod expr;
 mod fingerprint;
+pub mod frame;
 pub mod functions;
 pub mod interpreter;
 mod map_filter;
@@ -55,6 +56,7 @@ pub use cost::{Cost, LONGEST_LIST, StateCost, cost};
 pub use error::CircuitError;
 pub use errors::{
     ErrorRows, EvalError, RowErrors, aggregate_label, aggregate_text, error_schema, operator_label, render_row, render_values,
+    window_label, window_text,
 };
 pub use eval::Evaluated;
 pub use expr::{BinaryOp, Expr};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use deltic_zset::ZBatch;
 
+use crate::frame::WindowCall;
 use crate::time::{Closing, EventTime, TimeGrid, TimeSource, Window};
 use crate::{AggregateCall, Expr, Recursion};
 
@@ -138,6 +139,15 @@ pub enum Operator {
         with_row_number: bool,
         /// Keep as well all rows whose order keys are those of the last kept copy (`WITH TIES`). Not together with row numbers.
         ties: bool,
+    },
+    /// Each copy of a row with the results of window functions appended, in order.
+    WindowFrame {
+        /// Partition columns; NULLs are a partition.
+        partition: Vec<usize>,
+        /// The order of a partition. Rows that are equal in it are peers; the remaining columns decide how they stand (ascending, NULLs last).
+        order: Vec<SortKey>,
+        /// The functions; there is at least one. If one fails on a row, the row goes to the errors.
+        calls: Vec<WindowCall>,
     },
     /// Each row once per window of fixed size that holds its time, with the columns `window_start` and `window_end` appended
     /// ([`crate::time::bound_type`]). A row with NULL time is in no window; one with a bound out of range goes to the errors. Stateless.

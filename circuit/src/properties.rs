@@ -10,6 +10,7 @@ use arrow::datatypes::SchemaRef;
 
 pub(crate) use times::{slack, tied_slack};
 
+use crate::frame::WindowFunction;
 use crate::{Expr, JoinKind, Node, NodeId, Operator, Properties, SetOperationKind};
 
 /// No node needs more than a few keys; joins would multiply them.
@@ -60,6 +61,14 @@ pub fn derive_properties(operator: &Operator, inputs: &[&Node], schema: &SchemaR
             keys
         }
         Operator::Fixpoint { recursion } => recursion.body.node(recursion.body.output).properties.unique_keys.clone(),
+        // Copies of a row are rows of their own: only their number tells them apart.
+        Operator::WindowFrame { partition, calls, .. } => {
+            let mut keys = input();
+            let width = schema.fields().len() - calls.len();
+            let number = calls.iter().position(|call| call.function == WindowFunction::RowNumber);
+            keys.extend(number.map(|number| partition.iter().copied().chain([width + number]).collect()));
+            keys
+        }
         Operator::TimeWindow { .. }
         | Operator::Session { .. }
         | Operator::Emit { .. }
@@ -100,6 +109,7 @@ fn append_only(operator: &Operator, inputs: &[&Node]) -> bool {
         Operator::Source { .. }
         | Operator::Negate
         | Operator::TopK { .. }
+        | Operator::WindowFrame { .. }
         | Operator::SetOperation { .. }
         | Operator::MaxOneRow { .. } => false,
         _ => times::append_only(operator, inputs),

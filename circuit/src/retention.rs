@@ -72,6 +72,9 @@ pub fn retention(circuit: &Circuit, id: NodeId) -> Vec<Retention> {
             ]
         }
         Operator::TopK { partition, .. } => vec![by_columns(inputs[0], partition.iter().copied(), "no partition column has")],
+        Operator::WindowFrame { .. } => {
+            vec![Retention::Unbounded { why: "a window function may look at any row of its partition".to_owned() }]
+        }
         Operator::Session { max_sessions: Some(_), .. } => {
             vec![Retention::Unbounded { why: "sessions that have ended count for the most sessions of a key".to_owned() }]
         }

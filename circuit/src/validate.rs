@@ -6,6 +6,7 @@
 mod expression;
 mod recursion;
 mod timed;
+mod window;
 
 use arrow::datatypes::{DataType, Schema};
 use datafusion_common::ScalarValue;
@@ -92,6 +93,7 @@ pub(crate) fn validate_node(operator: &Operator, inputs: &[&Node], schema: &Sche
             same_types(&expected, schema)
         }
         Operator::Fixpoint { recursion } => recursion::check(recursion, inputs, schema),
+        Operator::WindowFrame { partition, order, calls } => window::check(partition, order, calls, inputs[0], schema),
         timed => timed::check(timed, inputs, schema),
     }
 }

@@ -47,8 +47,8 @@ pub fn query(name: &str) -> Option<&'static Query> {
     QUERIES.iter().find(|query| query.name.eq_ignore_ascii_case(name))
 }
 
-/// The queries that need no windows, or can do with `date_bin`. q6 (the average over the last ten rows of a seller) and q11 (sessions, see
-/// [`crate::WINDOWED`]) are left out; q10 without the files that it writes.
+/// The queries that need no windows, or can do with `date_bin`. q11 (sessions, see [`crate::WINDOWED`]) is left out; q10
+/// without the files that it writes.
 pub const QUERIES: &[Query] = &[
     Query { name: "q0", about: "pass through", sql: "SELECT auction, bidder, price, date_time, extra FROM bid" },
     Query {
@@ -84,6 +84,17 @@ pub const QUERIES: &[Query] = &[
               counts AS (SELECT auction, start, count(*) AS num FROM hop GROUP BY auction, start), \
               most AS (SELECT start, max(num) AS num FROM counts GROUP BY start) \
               SELECT c.auction, c.num FROM counts AS c JOIN most AS m ON c.start = m.start AND c.num >= m.num",
+    },
+    Query {
+        name: "q6",
+        about: "average of the winning bids of the last auctions of each seller",
+        sql: "SELECT seller, avg(price) OVER ( \
+                PARTITION BY seller ORDER BY date_time, id ROWS BETWEEN 10 PRECEDING AND CURRENT ROW) AS avg_price FROM ( \
+                SELECT a.id, a.seller, b.price, b.date_time, \
+                  row_number() OVER (PARTITION BY a.id ORDER BY b.price DESC, b.date_time ASC) AS place \
+                FROM auction AS a JOIN bid AS b ON a.id = b.auction \
+                WHERE b.date_time BETWEEN a.date_time AND a.expires) AS w \
+              WHERE place <= 1",
     },
     Query {
         name: "q7",

@@ -29,6 +29,17 @@ pub const WINDOWED: &[Query] = &[
               ON a.start_time = m.start_time AND a.end_time = m.end_time AND a.num >= m.most",
     },
     Query {
+        name: "q6",
+        about: "average of the winning bids of the last auctions of each seller",
+        sql: "SELECT seller, avg(price) OVER ( \
+                PARTITION BY seller ORDER BY date_time, id ROWS BETWEEN 10 PRECEDING AND CURRENT ROW) AS avg_price FROM ( \
+                SELECT a.id, a.seller, b.price, b.date_time, \
+                  row_number() OVER (PARTITION BY a.id ORDER BY b.price DESC, b.date_time ASC) AS place \
+                FROM auction AS a JOIN bid AS b ON a.id = b.auction \
+                WHERE b.date_time BETWEEN a.date_time AND a.expires) AS w \
+              WHERE place <= 1",
+    },
+    Query {
         name: "q7",
         about: "highest bid of each 10 s",
         sql: "SELECT b.auction, b.price, b.bidder, b.date_time, b.extra FROM bid AS b JOIN ( \

@@ -50,6 +50,7 @@ mod debug {
                 | Operator::MaxOneRow { .. }
                 | Operator::Aggregate { .. }
                 | Operator::TopK { .. }
+                | Operator::WindowFrame { .. }
                 | Operator::Session { .. }
         );
         let waiting = matches!(

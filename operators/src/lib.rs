@@ -23,9 +23,11 @@ mod max_one_row;
 mod negate;
 mod operator;
 mod order;
+mod row_key;
 mod rows_by_time;
 mod session;
 mod set_operation;
+mod tally;
 mod temporal_filter;
 #[cfg(test)]
 mod testing;
@@ -34,6 +36,7 @@ mod timed_join;
 mod top_k;
 mod union;
 mod unnest;
+mod window_frame;
 
 pub use aggregate::Aggregate;
 pub use arrange::{Index, Reader, SharedArrangement};
@@ -56,3 +59,4 @@ pub use timed_join::{AsOfJoin, IntervalJoin};
 pub use top_k::{AppendOnlyTopK, TopK};
 pub use union::Union;
 pub use unnest::Unnest;
+pub use window_frame::window_frame;

@@ -56,6 +56,12 @@ fn aggregates_under_random_histories() {
 }
 
 #[test]
+fn window_functions_under_random_histories() {
+    let report = run("window_functions.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
+    assert!(report.views.len() >= 30, "the file has {} views", report.views.len());
+}
+
+#[test]
 fn combined_relations_under_random_histories() {
     run("relations.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
 }

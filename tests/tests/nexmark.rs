@@ -107,9 +107,9 @@ fn windows_in_window_syntax_equal_batch_in_any_order_within_the_watermark() {
     for (workers, emit) in [(1, ""), (3, ""), (3, " EMIT FINAL")] {
         let db = Database::open(Config::in_memory().workers(workers).pin_workers(false)).unwrap();
         db.execute(TIMED_STREAMS).unwrap();
-        // q7 joins what is not in its window, so its rows are never final.
+        // q7 joins what is not in its window, and q6 has none, so their rows are never final.
         for query in WINDOWED {
-            let emit = if query.name == "q7" { "" } else { emit };
+            let emit = if matches!(query.name, "q6" | "q7") { "" } else { emit };
             db.execute(&format!("CREATE MATERIALIZED VIEW {} AS {}{emit}", query.name, query.sql)).unwrap();
         }
         let feeds: Vec<(&str, RecordBatch)> =

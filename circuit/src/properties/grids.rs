@@ -21,9 +21,9 @@ pub(super) fn grids(operator: &Operator, inputs: &[&Node], width: usize) -> Vec<
         Operator::Union | Operator::SetOperation { .. } => own().into_iter().filter_map(|grid| common(grid, inputs)).collect(),
         Operator::Aggregate { group, .. } => moved(&|column| group.iter().position(|&key| key == column)),
         Operator::Unnest { keep, .. } => moved(&|column| keep.iter().position(|&kept| kept == column)),
-        Operator::TopK { partition: group, .. } | Operator::MaxOneRow { group } => {
-            moved(&|column| group.contains(&column).then_some(column))
-        }
+        Operator::TopK { partition: group, .. }
+        | Operator::WindowFrame { partition: group, .. }
+        | Operator::MaxOneRow { group } => moved(&|column| group.contains(&column).then_some(column)),
         Operator::TemporalLookup { .. } => own(),
         Operator::TimeWindow { time, window } => {
             let mut grids = own();

@@ -59,9 +59,9 @@ pub(super) fn event_times(operator: &Operator, inputs: &[&Node], width: usize) -
             .enumerate()
             .filter_map(|(column, &from)| slack(&inputs[0].properties, from).map(|slack| EventTime { column, slack }))
             .collect(),
-        Operator::TopK { partition: group, .. } | Operator::MaxOneRow { group } => {
-            own(0).into_iter().filter(|time| group.contains(&time.column)).collect()
-        }
+        Operator::TopK { partition: group, .. }
+        | Operator::WindowFrame { partition: group, .. }
+        | Operator::MaxOneRow { group } => own(0).into_iter().filter(|time| group.contains(&time.column)).collect(),
         Operator::TimeWindow { time, window } => {
             let mut times = own(0);
             if let Some(slack) = window_slack(*window, *time, &inputs[0].properties) {

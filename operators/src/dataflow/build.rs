@@ -11,7 +11,7 @@ use crate::exchange::owner_of_empty_key;
 use crate::join::Join;
 use crate::{
     Aggregate, AppendOnlyTopK, AsOfJoin, Constant, Distinct, EpochOperator, Horizon, IntervalJoin, MapFilter, MaxOneRow, Negate,
-    SetOperation, TemporalFilter, TemporalLookup, TimeWindow, TopK, Union, Unnest, session,
+    SetOperation, TemporalFilter, TemporalLookup, TimeWindow, TopK, Union, Unnest, session, window_frame,
 };
 
 /// Where an operator is built.
@@ -74,6 +74,7 @@ impl Site<'_> {
                 Some(operator) => Box::new(operator.with_horizon(self.horizon())),
                 None => Box::new(TopK::try_new(node, &input(0).schema)?.with_horizon(self.horizon(), &input(0).schema)),
             },
+            Operator::WindowFrame { .. } => window_frame(node, &input(0).schema)?,
             Operator::TimeWindow { time, window } => Box::new(TimeWindow::new(*time, *window, schema)),
             Operator::Emit { policy } => emit(*policy, node)?,
             Operator::TemporalFilter { .. } => Box::new(TemporalFilter::try_new(node, &input(0).schema)?),
@@ -136,6 +137,7 @@ pub fn holds_contents(circuit: &Circuit, node: usize) -> bool {
             | Operator::SetOperation { .. }
             | Operator::Aggregate { .. }
             | Operator::TopK { .. }
+            | Operator::WindowFrame { .. }
             | Operator::Session { .. }
     );
     holds && !state_ends(circuit, node) && !has_a_past(circuit, node)
@@ -157,7 +159,11 @@ pub(super) fn can_fail(operator: &Operator) -> bool {
         Operator::MapFilter { predicates, projections } => {
             predicates.iter().chain(projections.iter().flatten()).any(Expr::can_fail)
         }
-        Operator::Join { .. } | Operator::Distinct | Operator::Aggregate { .. } | Operator::TopK { .. } => true,
+        Operator::Join { .. }
+        | Operator::Distinct
+        | Operator::Aggregate { .. }
+        | Operator::TopK { .. }
+        | Operator::WindowFrame { .. } => true,
         Operator::MaxOneRow { .. } => true,
         Operator::Source { .. } | Operator::Constant { .. } | Operator::Union | Operator::Negate | Operator::Index { .. } => {
             false

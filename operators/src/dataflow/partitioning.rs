@@ -36,7 +36,9 @@ pub(super) fn exchange(circuit: &Circuit, node: &Node, port: usize, input: &Part
     let (wanted, exactly) = match &node.operator {
         Operator::Index { key } => (key.clone(), true),
         Operator::Aggregate { group, .. } | Operator::MaxOneRow { group } => (group.clone(), false),
-        Operator::TopK { partition, .. } | Operator::Session { partition, .. } => (partition.clone(), false),
+        Operator::TopK { partition, .. } | Operator::WindowFrame { partition, .. } | Operator::Session { partition, .. } => {
+            (partition.clone(), false)
+        }
         Operator::IntervalJoin { keys, .. } | Operator::AsOfJoin { keys, .. } => {
             let side = |key: &JoinKey| if port == 0 { key.left } else { key.right };
             (keys.iter().map(side).collect(), true)
@@ -79,7 +81,9 @@ pub(super) fn of_output(circuit: &Circuit, node: &Node, inputs: &[Partitioning])
             inputs[0].moved(|column| group.iter().position(|&group_column| group_column == column))
         }
         Operator::Join { kind, keys, .. } => of_join(circuit, node, *kind, keys),
-        Operator::TimeWindow { .. } | Operator::Emit { .. } | Operator::TemporalFilter { .. } => inputs[0].clone(),
+        Operator::WindowFrame { .. } | Operator::TimeWindow { .. } | Operator::Emit { .. } | Operator::TemporalFilter { .. } => {
+            inputs[0].clone()
+        }
         Operator::Session { output: SessionOutput::Rows, .. } => inputs[0].clone(),
         Operator::Session { partition, output: SessionOutput::Aggregates(_), .. } => {
             inputs[0].moved(|column| partition.iter().position(|&key| key == column))

@@ -11,10 +11,10 @@ use super::SessionSpec;
 use super::admission::{Admission, bounds, output};
 use super::clusters::{Change, Epoch};
 use super::event::{Entry, Place};
-use super::plan::{CallResults, Plan};
 use super::sessions::Session;
 use super::state::State;
-use super::tally::Results;
+use crate::tally::Results;
+use crate::tally::{CallResults, Plan};
 use crate::{EpochOperator, Output, StateSize, WindowMetrics};
 
 /// Keeps one row per session: partition columns, start, end, the result of each call.

@@ -9,8 +9,8 @@ use std::ops::{Bound, Range};
 
 use super::event::{Entry, Events, Place};
 use super::sessions::{Session, Sessions};
-use super::tally::Tally;
 use crate::WindowMetrics;
+use crate::tally::Tally;
 
 /// A changed event, with its weights before and after the epoch.
 pub(super) struct Delta<E> {

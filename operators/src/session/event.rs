@@ -5,7 +5,7 @@
 
 use deltic_zset::{GroupTable, OrderedIndex, Summary};
 
-use super::tally::Tally;
+use crate::tally::Tally;
 
 /// A time of a key. Packed: twelve bytes, because there is one for every event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

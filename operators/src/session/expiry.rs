@@ -13,8 +13,8 @@ use deltic_circuit::EpochInfo;
 use super::clusters::Change;
 use super::event::{Entry, Place};
 use super::state::{KeyState, State};
-use super::tally::Tally;
 use crate::Horizon;
+use crate::tally::Tally;
 
 /// The time that no horizon passes.
 pub(super) const NO_TIMER: i64 = i64::MAX;

@@ -9,7 +9,7 @@ use deltic_circuit::{ErrorRows, EvalError, render_values};
 
 use super::clusters::{Cluster, Epoch};
 use super::state::State;
-use super::tally::Tally;
+use crate::tally::Tally;
 
 impl<T: Tally> State<T> {
     /// Adds the errors of the keys that got, or no longer have, too many sessions.

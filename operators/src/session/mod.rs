@@ -21,32 +21,25 @@ mod clusters;
 mod event;
 mod expiry;
 mod guard;
-mod plan;
 mod rows;
 mod runs;
 mod sessions;
 mod small;
 mod state;
-mod tally;
 #[cfg(test)]
 mod tests;
-mod values;
-mod words;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use deltic_circuit::time::bound_type;
 use deltic_circuit::{Circuit, NodeId, Operator, SessionOutput, retention};
 use deltic_zset::{Error, ExactSum, Result};
 
+use crate::tally::{Plan, Tally, ValueTally, WordTally};
 use crate::{EpochOperator, Horizon};
 use aggregates::AggregateSessions;
 use expiry::Expiry;
-use plan::Plan;
 use rows::RowSessions;
 use state::State;
-use tally::Tally;
-use values::ValueTally;
-use words::WordTally;
 
 /// What all session operators have in common.
 struct SessionSpec {

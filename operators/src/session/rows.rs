@@ -17,7 +17,7 @@ use super::clusters::{Change, Cluster, Delta, Epoch};
 use super::event::{Entry, Events, Place};
 use super::sessions::Session;
 use super::state::State;
-use super::tally::NoTally;
+use crate::tally::NoTally;
 use crate::{EpochOperator, Output, StateSize, WindowMetrics};
 
 /// Keeps the rows with the bounds of their sessions.

@@ -9,7 +9,7 @@ use deltic_zset::{Cursor, OrderedIndex};
 
 use super::event::Place;
 use super::runs::Runs;
-use super::tally::Tally;
+use crate::tally::Tally;
 
 /// A session.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use super::event::{Entry, Place};
 use super::runs::LONGEST;
 use super::sessions::Session;
 use super::state::{KeyState, State};
-use super::tally::Tally;
+use crate::tally::Tally;
 
 /// An event whose key is known.
 #[derive(Clone, Default)]

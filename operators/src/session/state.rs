@@ -14,7 +14,7 @@ use super::expiry::{Expiry, NO_TIMER};
 use super::runs::Runs;
 use super::sessions::{Session, Sessions};
 use super::small::SmallEvent;
-use super::tally::Tally;
+use crate::tally::Tally;
 
 /// How much is known of a key: the first word of its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

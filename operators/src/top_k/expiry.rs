@@ -8,9 +8,9 @@ use deltic_circuit::EpochInfo;
 use deltic_circuit::time::event_times;
 
 use super::TopK;
-use super::key::RowKey;
 use crate::Horizon;
 use crate::expiring::Noted;
+use crate::row_key::RowKey;
 
 /// Partitions by the time in their key.
 pub(super) struct Expiry {

@@ -14,7 +14,6 @@
 mod append_only;
 mod expiry;
 mod kept;
-mod key;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -30,10 +29,10 @@ use deltic_circuit::errors::code;
 use deltic_circuit::{EpochInfo, ErrorRows, EvalError, Node, Operator, render_values};
 use deltic_zset::{Error, Result, ZBatch};
 
+use crate::row_key::{KeyEncoder, RowKey};
 use crate::{EpochOperator, Output, StateSize};
 pub use append_only::AppendOnlyTopK;
 use expiry::Expiry;
-use key::{KeyEncoder, RowKey};
 use window::{Change, Rows, Shown, Window};
 
 static NEGATIVE: LazyLock<EvalError> =

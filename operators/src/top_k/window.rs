@@ -12,7 +12,7 @@ use std::ops::{Bound, ControlFlow, Range};
 
 use deltic_zset::{OrderedIndex, WeightCount};
 
-use super::key::RowKey;
+use crate::row_key::RowKey;
 
 /// Rows in order, with their numbers of copies.
 pub(super) type Rows = OrderedIndex<RowKey, WeightCount>;

@@ -272,7 +272,7 @@ impl Unaliased for PlanExpr {
 }
 
 /// Takes away a cast that loses nothing, or, if the function is `exact` in any number, one to a float that would.
-fn strip_cast(expr: &mut Expr, exact: bool) {
+pub(super) fn strip_cast(expr: &mut Expr, exact: bool) {
     let Expr::Cast { input, data_type, safe: false } = expr else { return };
     let to_float = data_type == &DataType::Float64;
     let from = input.data_type();

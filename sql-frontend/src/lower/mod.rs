@@ -23,6 +23,7 @@ mod relation;
 mod row_number;
 mod time_bounds;
 mod window;
+mod window_function;
 
 pub(crate) use clock::{check_clock, reads_clock};
 pub(crate) use emit::{EmitMode, emit};
@@ -121,10 +122,7 @@ impl Lowering {
             LogicalPlan::Extension(_) if MaxOneRowNode::of(plan).is_some() => self.max_one_row(plan),
             // A multiset has no order; that of the outermost query is kept beside the circuit.
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.piped(&sort.input),
-            LogicalPlan::Window(_) => {
-                Err(SqlError::nowhere(Code::Unsupported, "row_number() is not supported without an upper bound on it")
-                    .with_hint("select it in a subquery and keep its first rows: WHERE n <= 10"))
-            }
+            LogicalPlan::Window(window) => self.window_functions(window),
             other => Err(SqlError::nowhere(Code::Unsupported, format!("{} is not supported", plan_name(other)))),
         }
     }

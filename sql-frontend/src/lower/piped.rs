@@ -11,7 +11,7 @@ use super::{Lower, Lowering, circuit_error};
 
 /// Rows of `node` for which all `predicates` are true, projected to `outputs`.
 pub(super) struct Piped {
-    node: NodeId,
+    pub(super) node: NodeId,
     predicates: Vec<Expr>,
     /// Names and values; `None` is the columns of the node.
     outputs: Option<Vec<(String, Expr)>>,
@@ -174,8 +174,10 @@ impl Lowering {
     }
 
     pub(super) fn filter(&mut self, filter: &Filter) -> Lower<Piped> {
-        if let Some(numbered) = Numbered::below(&filter.input)? {
-            return self.row_number(filter, &numbered, true);
+        if let Some(numbered) = Numbered::below(&filter.input)?
+            && let Some(first_rows) = self.row_number(filter, &numbered, true)?
+        {
+            return Ok(first_rows);
         }
         let input = self.piped(&filter.input)?;
         self.filter_over(input, &filter.predicate, filter.input.schema())

@@ -1,4 +1,4 @@
-//! `row_number() OVER (PARTITION BY p ORDER BY o) <= k` as a TopK.
+//! `row_number() OVER (PARTITION BY p ORDER BY o) <= k` as a TopK; `rank() .. <= k` as one that keeps ties, with the ranks of what it keeps if they are read.
 //!
 //! The optimiser leaves the predicate on the number right above the window. If nobody reads the number, the operator need not know it,
 //! which is far cheaper: a new first row then changes one row of the output instead of k.
@@ -13,8 +13,6 @@ use deltic_circuit::{BinaryOp, Expr, NodeId};
 use super::expr::lower_expression;
 use super::piped::{Piped, below_aliases, conjuncts, inner_name};
 use super::{Lower, Lowering};
-use crate::SqlError;
-use crate::error::Code;
 
 /// A window below a filter, with the columns that the optimiser left of it.
 pub(super) struct Numbered<'a> {
@@ -23,6 +21,8 @@ pub(super) struct Numbered<'a> {
     columns: Vec<usize>,
     /// The place of the row number there.
     number: usize,
+    /// Whether it is a rank.
+    ranks: bool,
 }
 
 impl<'a> Numbered<'a> {
@@ -31,8 +31,14 @@ impl<'a> Numbered<'a> {
         match plan {
             LogicalPlan::SubqueryAlias(alias) => Self::below(&alias.input),
             LogicalPlan::Window(window) => {
+                let [PlanExpr::WindowFunction(function)] = window.window_expr.as_slice() else { return Ok(None) };
+                let WindowFunctionDefinition::WindowUDF(udf) = &function.fun else { return Ok(None) };
+                if !matches!(udf.name(), "row_number" | "rank") {
+                    return Ok(None);
+                }
                 let columns = (0..window.schema.fields().len()).collect();
-                Ok(Some(Numbered { window, columns, number: window.input.schema().fields().len() }))
+                let number = window.input.schema().fields().len();
+                Ok(Some(Numbered { window, columns, number, ranks: udf.name() == "rank" }))
             }
             LogicalPlan::Projection(projection) => {
                 let Some(below) = Self::below(&projection.input)? else { return Ok(None) };
@@ -59,40 +65,47 @@ impl Lowering {
             lower_expression(expr, projection.input.schema())?.columns(&mut read);
         }
         let wanted = read.into_iter().any(|column| numbered.columns[column] == numbered.number);
-        self.row_number(filter, &numbered, wanted).map(Some)
+        self.row_number(filter, &numbered, wanted)
     }
 
-    /// `filter` over a window. If the number is not `wanted`, its column is NULL.
-    pub(super) fn row_number(&mut self, filter: &Filter, numbered: &Numbered<'_>, wanted: bool) -> Lower<Piped> {
-        let [PlanExpr::WindowFunction(function)] = numbered.window.window_expr.as_slice() else {
-            return Err(SqlError::nowhere(Code::Unsupported, "several window functions in one query are not supported"));
-        };
-        let is_row_number = matches!(&function.fun, WindowFunctionDefinition::WindowUDF(udf) if udf.name() == "row_number");
-        let params = &function.params;
-        if !is_row_number || params.filter.is_some() || params.distinct || params.null_treatment.is_some() {
-            return Err(SqlError::nowhere(Code::Unsupported, format!("the window function {} is not supported", function.fun)));
-        }
+    /// `filter` over a window, if it bounds the number. If the number is not `wanted`, its column is NULL.
+    pub(super) fn row_number(&mut self, filter: &Filter, numbered: &Numbered<'_>, wanted: bool) -> Lower<Option<Piped>> {
+        let [PlanExpr::WindowFunction(function)] = numbered.window.window_expr.as_slice() else { return Ok(None) };
         let predicate = lower_expression(&filter.predicate, filter.input.schema())?.remap(&|column| numbered.columns[column]);
-        let (limit, rest) = split(predicate, numbered.number)?;
+        let (Some(limit), rest) = split(predicate, numbered) else { return Ok(None) };
         let mut read = BTreeSet::new();
         rest.iter().for_each(|predicate| predicate.columns(&mut read));
         let wanted = wanted || read.contains(&numbered.number);
-        let (top, outputs) = self.first_of_partitions(numbered.window, params, limit, wanted)?;
+        let (top, outputs) = self.first_of_partitions(numbered, &function.params, limit, wanted)?;
         let rows = self.filter_conjuncts(Piped::columns(top, outputs.clone()), rest)?;
-        Ok(self.only_columns(rows, numbered.columns.iter().map(|&column| outputs[column].clone()).collect()))
+        Ok(Some(self.only_columns(rows, numbered.columns.iter().map(|&column| outputs[column].clone()).collect())))
     }
 
     /// The TopK, and the window's columns over it.
     fn first_of_partitions(
         &mut self,
-        window: &Window,
+        numbered: &Numbered<'_>,
         params: &WindowFunctionParams,
         limit: u64,
         wanted: bool,
     ) -> Lower<(NodeId, Vec<(String, Expr)>)> {
+        let window = numbered.window;
         let input = self.piped(&window.input)?;
         let (node, columns, width) = self.order_columns(input, &params.order_by, &params.partition_by, window.input.schema())?;
         let name = inner_name(window.schema.field(window.input.schema().fields().len()).name());
+        if numbered.ranks {
+            let top = self.built(|builder| builder.top_k_with_ties(node, columns.partition, columns.keys, 0, limit))?;
+            let top = self.materialise(top)?;
+            if wanted {
+                // The rows before a kept one are kept, so ranks among them are ranks among all.
+                let ranked = self.window_functions_over(window, top)?;
+                return Ok((ranked.node, self.outputs_of(&ranked)));
+            }
+            let mut outputs = self.columns_of(top);
+            outputs.truncate(width);
+            outputs.push((name, Expr::Literal(ScalarValue::UInt64(None))));
+            return Ok((top, outputs));
+        }
         let number = wanted.then(|| name.clone());
         let top = self.built(|builder| builder.top_k(node, columns.partition, columns.keys, 0, Some(limit), number))?;
         let top = self.materialise(top)?;
@@ -104,13 +117,13 @@ impl Lowering {
     }
 }
 
-/// The bound that the conjuncts of `predicate` set to the row number, and those that say more.
-fn split(predicate: Expr, number: usize) -> Lower<(u64, Vec<Expr>)> {
+/// The bound that the conjuncts of `predicate` set to the number, and those that say more.
+fn split(predicate: Expr, numbered: &Numbered<'_>) -> (Option<u64>, Vec<Expr>) {
     let mut limit: Option<u64> = None;
     let mut rest = Vec::new();
     let mut at_most = |last: u64| limit = Some(limit.map_or(last, |limit| limit.min(last)));
     for conjunct in conjuncts(predicate) {
-        match Bound::of(&conjunct, number) {
+        match Bound::of(&conjunct, numbered.number) {
             Some(Bound::Last(last)) => at_most(last),
             Some(Bound::Exactly(place)) => {
                 at_most(place);
@@ -122,13 +135,7 @@ fn split(predicate: Expr, number: usize) -> Lower<(u64, Vec<Expr>)> {
             None => rest.push(conjunct),
         }
     }
-    match limit {
-        Some(limit) => Ok((limit, rest)),
-        None => {
-            let error = SqlError::nowhere(Code::Unsupported, "row_number() is not supported without an upper bound on it");
-            Err(error.with_hint("keep its first rows: WHERE n <= 10"))
-        }
-    }
+    (limit, rest)
 }
 
 /// What a conjunct says of the row number.
@@ -183,7 +190,7 @@ fn mirrored(op: BinaryOp) -> Option<BinaryOp> {
 }
 
 /// The whole number that a literal is.
-fn integer(value: &ScalarValue) -> Option<i128> {
+pub(super) fn integer(value: &ScalarValue) -> Option<i128> {
     match value {
         ScalarValue::Decimal128(Some(value), _, scale) => {
             let unit = 10i128.checked_pow(u32::try_from(*scale).ok()?)?;

@@ -204,6 +204,6 @@ impl ContextProvider for Context<'_> {
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        vec!["row_number".to_string()]
+        super::functions::WINDOW_FUNCTIONS.iter().map(|name| name.to_string()).collect()
     }
 }

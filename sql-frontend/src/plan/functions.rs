@@ -14,6 +14,21 @@ use super::list_rows::UNNEST;
 use super::window::{MARKERS, WindowKind};
 use super::{naming, spelling};
 
+/// The functions that need OVER.
+pub(crate) const WINDOW_FUNCTIONS: &[&str] = &[
+    "row_number",
+    "rank",
+    "dense_rank",
+    "percent_rank",
+    "cume_dist",
+    "ntile",
+    "lag",
+    "lead",
+    "first_value",
+    "last_value",
+    "nth_value",
+];
+
 /// All functions, by name and alias.
 pub(crate) static FUNCTIONS: LazyLock<Functions> = LazyLock::new(Functions::new);
 

@@ -25,6 +25,7 @@ mod limit;
 mod list_rows;
 mod lookup;
 mod modify;
+mod named_window;
 mod naming;
 mod nesting;
 mod operators;
@@ -58,6 +59,7 @@ pub(crate) use list_rows::UnnestNode;
 pub(crate) use lookup::LookupNode;
 pub(crate) use modify::json_text;
 pub use modify::{plan_delete, plan_insert, plan_update};
+pub(crate) use named_window::{EXCLUDE_MARK, exclusion_of};
 pub(crate) use naming::call;
 pub(crate) use recursion::{MUTUALLY_RECURSIVE, RecursionPlan, RecursionSource, VariablePlan, VariableSource, WITH_LIMIT};
 pub(crate) use set_operation::SetOperationNode;
@@ -190,6 +192,7 @@ fn bind_text(
     values: Option<DFSchemaRef>,
 ) -> Result<Result<Bound, DataFusionError>, SqlError> {
     let mut ast = Box::new(text.clone());
+    named_window::spell_out_windows(&mut ast).map_err(|error| error.or_at(position))?;
     window::window_keys(&mut ast).map_err(|error| error.or_at(position))?;
     limit::spell_limits(&mut ast);
     grouping::spell_out_sets(&mut ast).map_err(|error| error.or_at(position))?;

@@ -156,8 +156,8 @@ impl Naming<'_> {
                 continue;
             }
             let name = postgres_name(expr);
-            // An alias is also seen by HAVING, where PostgreSQL sees none: there it must not hide a column.
-            let usable = select.having.is_none() && !hidden && !(name.is_none() && has_wildcard);
+            // An alias is also seen by HAVING and QUALIFY, where PostgreSQL sees none: there it must not hide a column.
+            let usable = select.having.is_none() && select.qualify.is_none() && !hidden && !(name.is_none() && has_wildcard);
             let visible = name.unwrap_or_else(|| format!("column{}", index + 1));
             let alias = if usable && taken.insert(visible.clone()) {
                 visible

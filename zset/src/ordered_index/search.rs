@@ -183,7 +183,20 @@ impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
 impl<K: Ord + Clone, S: Summary<K> + Weighted> OrderedIndex<K, S> {
     /// The sum of the weights of the keys strictly before `key`.
     pub fn rank(&self, key: &K) -> i64 {
-        self.summary((Bound::Unbounded, Bound::Excluded(key))).weight()
+        if self.is_empty() {
+            return 0;
+        }
+        // The rest of the summaries is not asked for.
+        let mut node = self.root;
+        let mut rank = 0i64;
+        for _ in 0..self.height {
+            let inner = &self.inners[node];
+            let child = inner.child_of(key);
+            rank = inner.summaries[..child].iter().fold(rank, |rank, summary| rank.wrapping_add(summary.weight()));
+            node = inner.children[child];
+        }
+        let leaf = &self.leaves[node];
+        leaf.weights[..leaf.offset(Place::Before(key))].iter().fold(rank, |rank, weight| rank.wrapping_add(*weight))
     }
 
     /// The entry that holds copy `n` (from 0) in key order, and how many copies of its key stand before that copy.

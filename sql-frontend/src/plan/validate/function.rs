@@ -4,7 +4,7 @@ use datafusion_expr::Volatility;
 use sqlparser::ast::*;
 
 use super::super::clock::CLOCK_FUNCTIONS;
-use super::super::functions::FUNCTIONS;
+use super::super::functions::{FUNCTIONS, WINDOW_FUNCTIONS};
 use super::super::grouping::GROUPING;
 use super::super::list_rows::UNNEST;
 use super::super::naming;
@@ -17,6 +17,12 @@ use crate::parser::fold;
 
 /// The aggregates of which other numbers of arguments would get a message about types from the binder.
 const UNARY: &[&str] = &["sum", "avg", "min", "max"];
+
+/// The aggregates over frames.
+const FRAMED: &[&str] = &["count", "sum", "avg", "min", "max"];
+
+/// Window functions whose result is the argument of some row.
+const CHOOSES_ROWS: &[&str] = &["lag", "lead", "first_value", "last_value", "nth_value"];
 
 impl Validator {
     pub(super) fn function(self, function: &Function) -> Valid {
@@ -31,7 +37,10 @@ impl Validator {
         ])?;
         let is_aggregate = FUNCTIONS.aggregate(&name).is_some() && function.over.is_none();
         here.absent(&[
-            (function.null_treatment.is_some() && !is_aggregate, "IGNORE / RESPECT NULLS"),
+            (
+                function.null_treatment.is_some() && !is_aggregate && function.over.is_none(),
+                "IGNORE / RESPECT NULLS without OVER",
+            ),
             (!function.within_group.is_empty() && !is_aggregate, "WITHIN GROUP"),
         ])?;
         here.order_by_list(&function.within_group)?;
@@ -66,7 +75,7 @@ impl Validator {
             return here.refuse(format!("{name} with arguments or modifiers"));
         }
         if let Some(over) = &function.over {
-            return here.window_function(&name, over, distinct || function.filter.is_some());
+            return here.window_function(&name, function, over, distinct);
         }
         here.resolve(&name)?;
         function.filter.as_deref().map_or(Ok(()), |filter| here.expr(filter))
@@ -136,15 +145,25 @@ impl Validator {
         Ok(())
     }
 
-    fn window_function(self, name: &str, over: &WindowType, modified: bool) -> Valid {
-        let known = FUNCTIONS.window(name).is_some() || FUNCTIONS.aggregate(name).is_some();
-        if !known {
-            return self.resolve(name).and_then(|()| self.refuse(format!("{name} with OVER")));
+    fn window_function(self, name: &str, function: &Function, over: &WindowType, distinct: bool) -> Valid {
+        let is_aggregate = FRAMED.contains(&name);
+        if !is_aggregate && !WINDOW_FUNCTIONS.contains(&name) {
+            let known = FUNCTIONS.window(name).is_some() || FUNCTIONS.aggregate(name).is_some();
+            return if known {
+                self.refuse(format!("the window function {name} .. OVER"))
+            } else {
+                self.resolve(name).and_then(|()| self.refuse(format!("{name} with OVER")))
+            };
         }
-        if name != "row_number" {
-            return self.refuse(format!("the window function {name} .. OVER"));
-        }
-        self.absent(&[(modified, "DISTINCT or FILTER of row_number()")])?;
+        self.absent(&[
+            (distinct, "DISTINCT in a window function"),
+            (function.filter.is_some() && !is_aggregate, "FILTER of a window function that is no aggregate"),
+            (
+                matches!(function.null_treatment, Some(NullTreatment::IgnoreNulls)) && !CHOOSES_ROWS.contains(&name),
+                "IGNORE NULLS in a function other than lag, lead, first_value, last_value and nth_value",
+            ),
+        ])?;
+        function.filter.as_deref().map_or(Ok(()), |filter| self.expr(filter))?;
         match over {
             WindowType::NamedWindow(_) => Ok(()),
             WindowType::WindowSpec(spec) => self.window(spec),
@@ -152,11 +171,12 @@ impl Validator {
     }
 
     pub(super) fn window(self, spec: &WindowSpec) -> Valid {
-        self.absent(&[
-            (spec.window_frame.is_some(), "a frame of row_number()"),
-            (spec.window_name.is_some(), "a window named after another"),
-        ])?;
         self.all(&spec.partition_by)?;
-        self.order_by_list(&spec.order_by)
+        self.order_by_list(&spec.order_by)?;
+        let Some(frame) = &spec.window_frame else { return Ok(()) };
+        [Some(&frame.start_bound), frame.end_bound.as_ref()].into_iter().flatten().try_for_each(|bound| match bound {
+            WindowFrameBound::Preceding(Some(distance)) | WindowFrameBound::Following(Some(distance)) => self.expr(distance),
+            WindowFrameBound::CurrentRow | WindowFrameBound::Preceding(None) | WindowFrameBound::Following(None) => Ok(()),
+        })
     }
 }

@@ -188,7 +188,6 @@ impl Validator {
             (!select.cluster_by.is_empty(), "CLUSTER BY"),
             (!select.distribute_by.is_empty(), "DISTRIBUTE BY"),
             (!select.sort_by.is_empty(), "SORT BY"),
-            (select.qualify.is_some(), "QUALIFY"),
             (select.value_table_mode.is_some(), "SELECT AS VALUE / STRUCT"),
             (!matches!(select.flavor, SelectFlavor::Standard), "FROM before SELECT"),
         ])?;
@@ -214,9 +213,9 @@ impl Validator {
             }
             GroupByExpr::Expressions(expressions, modifiers) => self.group_by(expressions, modifiers)?,
         }
-        select.having.iter().try_for_each(|expr| self.expr(expr))?;
+        select.having.iter().chain(&select.qualify).try_for_each(|expr| self.expr(expr))?;
         select.named_window.iter().try_for_each(|window| match &window.1 {
-            NamedWindowExpr::NamedWindow(_) => self.refuse("a window named after another"),
+            NamedWindowExpr::NamedWindow(_) => Ok(()),
             NamedWindowExpr::WindowSpec(spec) => self.window(spec),
         })
     }

@@ -16,7 +16,7 @@ use crate::order::OrderBytes;
 /// A row, encoded. A key made of the prefix alone comes before all rows of its partition. Keys compare by their bytes alone: a place before a row is where
 /// that row is, whatever prefixes it knows of.
 #[derive(Clone, Debug)]
-pub(super) struct RowKey {
+pub(crate) struct RowKey {
     /// The first bytes as big-endian words, filled up with zeros: most comparisons need not follow the pointer.
     head: [u64; 2],
     bytes: Box<[u8]>,
@@ -56,37 +56,57 @@ impl RowKey {
     }
 
     /// The bytes that all rows of the partition begin with.
-    pub(super) fn partition(&self) -> &[u8] {
+    pub(crate) fn partition(&self) -> &[u8] {
         &self.bytes[..self.prefix as usize]
     }
 
     /// The place before the first row of the partition.
-    pub(super) fn partition_start(&self) -> RowKey {
+    pub(crate) fn partition_start(&self) -> RowKey {
         RowKey::new(self.partition(), self.prefix, self.prefix)
     }
 
+    /// The bytes in which the row differs from others of its partition that are no peers of it.
+    pub(crate) fn order(&self) -> &[u8] {
+        &self.bytes[self.prefix as usize..self.peers as usize]
+    }
+
+    /// The bytes that all rows begin with that are equal to this one in the order.
+    pub(crate) fn peers(&self) -> &[u8] {
+        &self.bytes[..self.peers as usize]
+    }
+
     /// The place behind the last row of the partition; `None` if no row of another partition can come after it.
-    pub(super) fn partition_end(&self) -> Option<RowKey> {
+    pub(crate) fn partition_end(&self) -> Option<RowKey> {
         end_of(self.partition())
     }
 
+    /// The place behind the row and before all later ones; `None` if no row can come after it.
+    pub(crate) fn successor(&self) -> Option<RowKey> {
+        end_of(&self.bytes)
+    }
+
     /// The place behind the last row that is equal to this one in the order, and before all later rows; `None` if no row can come after it.
-    pub(super) fn peers_end(&self) -> Option<RowKey> {
+    pub(crate) fn peers_end(&self) -> Option<RowKey> {
         end_of(&self.bytes[..self.peers as usize])
     }
 
     /// The place before the first row of the partition that begins with `bytes`.
-    pub(super) fn start_of(bytes: &[u8]) -> RowKey {
+    pub(crate) fn start_of(bytes: &[u8]) -> RowKey {
         RowKey::new(bytes, bytes.len() as u32, bytes.len() as u32)
     }
 
+    /// The whole key.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Whether both rows are of one partition.
-    pub(super) fn same_partition(&self, other: &RowKey) -> bool {
+    pub(crate) fn same_partition(&self, other: &RowKey) -> bool {
         other.bytes.starts_with(self.partition())
     }
 
     /// The heap memory of the key in bytes.
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.bytes.len()
     }
 }
@@ -104,7 +124,7 @@ fn end_of(prefix: &[u8]) -> Option<RowKey> {
 }
 
 /// How rows of one schema become keys.
-pub(super) struct KeyEncoder {
+pub(crate) struct KeyEncoder {
     /// The columns in the order of the key.
     columns: Vec<usize>,
     partition: Option<OrderBytes>,
@@ -121,7 +141,7 @@ impl KeyEncoder {
     ///
     /// # Errors
     /// If a column has a type without an order.
-    pub(super) fn try_new(schema: &Schema, partition: &[usize], order: &[SortKey]) -> Result<Self> {
+    pub(crate) fn try_new(schema: &Schema, partition: &[usize], order: &[SortKey]) -> Result<Self> {
         let ascending = SortOptions { descending: false, nulls_first: false };
         let mut columns: Vec<(usize, SortOptions)> = Vec::new();
         let ordered =
@@ -151,7 +171,7 @@ impl KeyEncoder {
     ///
     /// # Errors
     /// If a column has a type without an order.
-    pub(super) fn with_peers(mut self, schema: &Schema, order: &[SortKey]) -> Result<Self> {
+    pub(crate) fn with_peers(mut self, schema: &Schema, order: &[SortKey]) -> Result<Self> {
         let typed = self.columns[..self.ordered_columns].iter().enumerate().map(|(position, &column)| {
             let key = order.iter().find(|key| key.column == column && position >= self.partition_columns);
             let (descending, nulls_first) = key.map_or((false, false), |key| (key.descending, key.nulls_first));
@@ -163,7 +183,7 @@ impl KeyEncoder {
     }
 
     /// The keys of the rows of `columns`.
-    pub(super) fn encode(&self, columns: &[ArrayRef], rows: usize) -> Vec<RowKey> {
+    pub(crate) fn encode(&self, columns: &[ArrayRef], rows: usize) -> Vec<RowKey> {
         let columns: Vec<ArrayRef> = self.columns.iter().map(|&column| columns[column].clone()).collect();
         if columns.is_empty() {
             return vec![RowKey::start_of(&[]); rows];
@@ -177,12 +197,12 @@ impl KeyEncoder {
     }
 
     /// The place of a column among those of the partition.
-    pub(super) fn partition_position(&self, column: usize) -> Option<usize> {
+    pub(crate) fn partition_position(&self, column: usize) -> Option<usize> {
         self.columns[..self.partition_columns].iter().position(|&known| known == column)
     }
 
     /// A column of the partition, by its place, of partitions that are known by the bytes that their rows begin with.
-    pub(super) fn partition_column<'a>(
+    pub(crate) fn partition_column<'a>(
         &self,
         partitions: impl IntoIterator<Item = &'a [u8]>,
         position: usize,
@@ -191,7 +211,7 @@ impl KeyEncoder {
     }
 
     /// The rows of `keys` as columns in the order of the schema.
-    pub(super) fn decode<'a>(&self, keys: impl IntoIterator<Item = &'a RowKey>) -> Vec<ArrayRef> {
+    pub(crate) fn decode<'a>(&self, keys: impl IntoIterator<Item = &'a RowKey>) -> Vec<ArrayRef> {
         let decoded = self.row.decode(keys.into_iter().map(|key| &*key.bytes));
         let mut columns: Vec<(usize, ArrayRef)> = self.columns.iter().copied().zip(decoded).collect();
         columns.sort_unstable_by_key(|(column, _)| *column);
@@ -199,7 +219,7 @@ impl KeyEncoder {
     }
 
     /// The memory of the encoder in bytes.
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         let prefixes = [&self.partition, &self.ordered].into_iter().flatten();
         self.row.memory_bytes() + prefixes.map(OrderBytes::memory_bytes).sum::<usize>()
     }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::{self, SortOptions};
-use arrow::datatypes::{DataType, Decimal128Type, Schema, TimeUnit};
+use arrow::datatypes::{DataType, Decimal128Type, Schema, TimeUnit, i256};
 use deltic_circuit::aggregate::{AggregateValue, aggregate_column, average_result, count_result, sum_result};
 use deltic_circuit::{AggregateCall, AggregateFunction, EvalError};
 use deltic_zset::{Error, Result, ZBatch, types};
 
-use super::tally::{End, Results};
 use super::words::SIGN;
+use super::{End, Results};
 use crate::aggregate::ordered_word;
 use crate::order::OrderBytes;
 
@@ -22,7 +22,7 @@ use crate::order::OrderBytes;
 const NARROW_PRECISION: u8 = 18;
 
 /// How the values of a stream are kept.
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// They are only counted.
     Presence,
     /// As a word in their order.
@@ -39,7 +39,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn is_signed(&self) -> bool {
+    pub(crate) fn is_signed(&self) -> bool {
         matches!(self, Kind::Word { signed: true })
     }
 
@@ -65,17 +65,17 @@ impl Kind {
 }
 
 /// The values of one argument under one filter.
-pub(super) struct Stream {
-    pub(super) argument: Option<usize>,
+pub(crate) struct Stream {
+    pub(crate) argument: Option<usize>,
     filter: Option<usize>,
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     /// The type of the argument.
-    pub(super) data_type: DataType,
+    pub(crate) data_type: DataType,
 }
 
 impl Stream {
     /// Which rows have a value and pass the filter; `None` if all do.
-    pub(super) fn present(&self, batch: &ZBatch) -> Option<BooleanBuffer> {
+    pub(crate) fn present(&self, batch: &ZBatch) -> Option<BooleanBuffer> {
         let valid = self.argument.and_then(|column| batch.column(column).logical_nulls()).filter(|nulls| nulls.null_count() > 0);
         let kept = self.filter.map(|column| {
             let column = batch.column(column).as_boolean();
@@ -89,7 +89,7 @@ impl Stream {
     }
 
     /// The values as words; `None` if they are only counted. What stands for a missing value is any word.
-    pub(super) fn words(&self, batch: &ZBatch) -> Option<Vec<u64>> {
+    pub(crate) fn words(&self, batch: &ZBatch) -> Option<Vec<u64>> {
         let column = batch.column(self.argument?);
         match (&self.kind, column.data_type()) {
             (Kind::Presence | Kind::Wide | Kind::Bytes(_), _) => None,
@@ -102,7 +102,7 @@ impl Stream {
     }
 
     /// The column whose [`words`](Stream::words) these are.
-    pub(super) fn column_of_words(&self, words: &[u64], valid: Option<NullBuffer>) -> ArrayRef {
+    pub(crate) fn column_of_words(&self, words: &[u64], valid: Option<NullBuffer>) -> ArrayRef {
         match (&self.kind, &self.data_type) {
             (_, data_type @ DataType::Decimal128(..)) => {
                 let digits: Vec<i128> = words.iter().map(|&word| i128::from((word ^ SIGN) as i64)).collect();
@@ -134,9 +134,9 @@ enum Finish {
 }
 
 /// The streams and calls of one operator.
-pub(super) struct Plan {
-    pub(super) calls: Vec<AggregateCall>,
-    pub(super) streams: Vec<Stream>,
+pub(crate) struct Plan {
+    pub(crate) calls: Vec<AggregateCall>,
+    pub(crate) streams: Vec<Stream>,
     finishes: Vec<Finish>,
 }
 
@@ -145,7 +145,7 @@ impl Plan {
     ///
     /// # Errors
     /// If a function is not defined for the type of its argument, or that cannot be stored.
-    pub(super) fn try_new(calls: &[AggregateCall], input: &Schema) -> Result<Self> {
+    pub(crate) fn try_new(calls: &[AggregateCall], input: &Schema) -> Result<Self> {
         let mut plan = Plan { calls: calls.to_vec(), streams: Vec::new(), finishes: Vec::new() };
         for call in calls {
             let finish = plan.finish(call, input)?;
@@ -155,17 +155,17 @@ impl Plan {
     }
 
     /// Whether all streams are kept as words.
-    pub(super) fn fits_words(&self) -> bool {
+    pub(crate) fn fits_words(&self) -> bool {
         self.streams.iter().all(|stream| matches!(stream.kind, Kind::Presence | Kind::Word { .. } | Kind::Float))
     }
 
     /// Whether floats are summed.
-    pub(super) fn sums_floats(&self) -> bool {
+    pub(crate) fn sums_floats(&self) -> bool {
         self.streams.iter().any(|stream| matches!(stream.kind, Kind::Float))
     }
 
     /// Whether tallies with different totals have different results.
-    pub(super) fn tells_totals(&self) -> bool {
+    pub(crate) fn tells_totals(&self) -> bool {
         self.finishes.iter().any(|finish| matches!(finish, Finish::Total))
     }
 
@@ -206,23 +206,44 @@ impl Plan {
     }
 
     /// The results of all calls on some tallies.
-    pub(super) fn results<T: Results>(&self, tallies: &[&T]) -> CallResults {
+    pub(crate) fn results<T: Results>(&self, tallies: &[&T]) -> CallResults {
         let mut results = CallResults { columns: Vec::with_capacity(self.calls.len()), errors: BTreeMap::new() };
-        for (position, (call, finish)) in self.calls.iter().zip(&self.finishes).enumerate() {
-            let column = self.column(tallies, &mut results.errors, position, call, finish);
+        for position in 0..self.calls.len() {
+            let column = self.column(tallies, &mut results.errors, position);
             results.columns.push(column);
         }
         results
     }
 
-    fn column<T: Results>(
+    /// The stream in which the values of a call are counted; `None` if all rows have one.
+    pub(crate) fn counted(&self, position: usize) -> Option<usize> {
+        match self.finishes[position] {
+            Finish::Count(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Whether what is in `change` certainly changes no result of the call at `position`: counts and sums of 0. There is no telling of extremes.
+    pub(crate) fn is_nothing<T: Results>(&self, change: &T, position: usize) -> bool {
+        let sum = |stream: usize| change.sum(stream, &self.streams[stream]);
+        let float = |stream: usize| change.float_sum(stream).is_none_or(|sum| sum.value() == 0.0);
+        match self.finishes[position] {
+            Finish::Total => change.total() == 0,
+            Finish::Count(stream) => change.count(stream) == 0,
+            Finish::Sum(stream) | Finish::Average(stream) => change.count(stream) == 0 && sum(stream) == i256::ZERO,
+            Finish::FloatSum(stream) | Finish::FloatAverage(stream) => change.count(stream) == 0 && float(stream),
+            Finish::Extreme(..) => false,
+        }
+    }
+
+    /// The results of the call at `position` on some tallies. Those on which it fails go to `errors`, unless they are there.
+    pub(crate) fn column<T: Results>(
         &self,
         tallies: &[&T],
         errors: &mut BTreeMap<usize, (usize, EvalError)>,
         position: usize,
-        call: &AggregateCall,
-        finish: &Finish,
     ) -> ArrayRef {
+        let (call, finish) = (&self.calls[position], &self.finishes[position]);
         let argument = |stream: usize| &self.streams[stream].data_type;
         let sum = |tally: &T, stream: usize| tally.sum(stream, &self.streams[stream]);
         let mut finish_each = |result: &dyn Fn(&T) -> std::result::Result<AggregateValue, EvalError>| {
@@ -254,11 +275,11 @@ impl Plan {
 }
 
 /// The results of all calls on some tallies.
-pub(super) struct CallResults {
+pub(crate) struct CallResults {
     /// One column per call.
-    pub(super) columns: Vec<ArrayRef>,
+    pub(crate) columns: Vec<ArrayRef>,
     /// The tallies on which a call fails: the first such call and its error.
-    pub(super) errors: BTreeMap<usize, (usize, EvalError)>,
+    pub(crate) errors: BTreeMap<usize, (usize, EvalError)>,
 }
 
 /// Results as a column; what failed is NULL in it and goes to `failed`.

@@ -10,10 +10,10 @@ use arrow::datatypes::i256;
 use deltic_zset::{ExactSum, ZBatch};
 
 use super::plan::{Kind, Plan, Stream};
-use super::tally::{End, Results, Tally};
+use super::{End, Results, Tally};
 
 /// What is added to a signed value to make its word.
-pub(super) const SIGN: u64 = 1 << 63;
+pub(crate) const SIGN: u64 = 1 << 63;
 
 /// Beside the bit for the presence of a value: it is a float that is summed.
 const FLOAT: u8 = 1 << 4;
@@ -21,7 +21,7 @@ const FLOAT: u8 = 1 << 4;
 /// The values of an event for `N` streams, up to four. Packed: it is kept for every event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, packed)]
-pub(super) struct Words<const N: usize> {
+pub(crate) struct Words<const N: usize> {
     /// Bit `i`: the event has a value in stream `i`. Bit `i + 4`: it is a float that is summed.
     present: u8,
     /// Zero where there is none.
@@ -81,7 +81,7 @@ impl<F: Floats> Cell<F> {
 }
 
 /// The sums of floats in a tally that may have some: exact ones, or nothing at all.
-pub(super) trait Floats: Clone + Default + 'static {
+pub(crate) trait Floats: Clone + Default + 'static {
     /// Whether there may be floats.
     const SOME: bool;
 
@@ -121,13 +121,13 @@ impl Floats for ExactSum {
 }
 
 /// The double of an order-preserving word.
-pub(super) fn float(word: u64) -> f64 {
+pub(crate) fn float(word: u64) -> f64 {
     f64::from_bits(if word & SIGN != 0 { word & !SIGN } else { !word })
 }
 
 /// The tally of `N` streams of words.
 #[derive(Clone)]
-pub(super) struct WordTally<const N: usize, F = ()> {
+pub(crate) struct WordTally<const N: usize, F = ()> {
     total: Wide,
     cells: [Cell<F>; N],
 }

@@ -12,12 +12,12 @@ use arrow::datatypes::{Decimal128Type, i256};
 use deltic_zset::{ExactSum, ZBatch};
 
 use super::plan::{Kind, Plan, Stream};
-use super::tally::{End, Results, Tally};
 use super::words::{SIGN, float};
+use super::{End, Results, Tally};
 
 /// One value of one stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// The event has none.
     Absent,
     /// It is only counted.
@@ -35,7 +35,7 @@ pub(super) enum Value {
 }
 
 /// The values of an event, one per stream.
-pub(super) type Values = Arc<[Value]>;
+pub(crate) type Values = Arc<[Value]>;
 
 #[derive(Clone, Default)]
 enum Sum {
@@ -117,7 +117,7 @@ impl Cell {
 
 /// The tally of any streams. It has no cells as long as it has no events.
 #[derive(Clone, Default)]
-pub(super) struct ValueTally {
+pub(crate) struct ValueTally {
     total: i128,
     cells: Vec<Cell>,
 }

@@ -1,17 +1,23 @@
-//! [`Tally`]: what a session knows of its events.
+//! [`Tally`]: what is known of some events, as the aggregates of a session or of the frame of a window function.
 //!
 //! A monoid over weighted events, and commutative: sums and counts are, and so are extremes. It has no inverse, because extremes have none: where an
 //! event goes, what is left is asked of the index. Two tallies make that of both without their events, so a session of an input
 //! that never retracts is its tally and nothing else.
 
+mod plan;
+mod values;
+mod words;
+
 use arrow::array::ArrayRef;
 use arrow::datatypes::i256;
 use deltic_zset::{ExactSum, ZBatch};
 
-use super::plan::{Plan, Stream};
+pub(crate) use plan::{CallResults, Plan, Stream};
+pub(crate) use values::ValueTally;
+pub(crate) use words::WordTally;
 
 /// The aggregates of some events.
-pub(super) trait Tally: Clone + Default + 'static {
+pub(crate) trait Tally: Clone + Default + 'static {
     /// What is kept of an event besides key and time. The default is its least value.
     type Event: Clone + Ord + Default + 'static;
 
@@ -30,13 +36,13 @@ pub(super) trait Tally: Clone + Default + 'static {
 
 /// Which extreme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     Min,
     Max,
 }
 
 /// A tally that the results of aggregate calls are read from, stream by stream (see [`Plan`]).
-pub(super) trait Results: Tally {
+pub(crate) trait Results: Tally {
     /// What the calls need of the rows of `batch`, in order.
     fn events(plan: &Plan, batch: &ZBatch) -> Vec<Self::Event>;
 
@@ -60,7 +66,7 @@ pub(super) trait Results: Tally {
 
 /// The tally of sessions whose rows are shown: an event is the number of a row, and there is nothing to add up.
 #[derive(Clone, Default)]
-pub(super) struct NoTally;
+pub(crate) struct NoTally;
 
 impl Tally for NoTally {
     type Event = u32;

@@ -1,0 +1,179 @@
+//! [`Distances`]: places in the order that are a distance of values away from rows.
+//!
+//! The bytes of the order column of a row are decoded, the distance is added to the value, and the sum is encoded again: the place is then one of the
+//! index. A sum that is no value of the column's type, because it is out of range or between two dates, is replaced by the
+//! nearest one that the same rows are before.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array, PrimitiveArray};
+use arrow::compute::{self, SortOptions};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, TimeUnit, TimestampMicrosecondType, UInt64Type,
+};
+use deltic_circuit::SortKey;
+use deltic_circuit::frame::{FrameOffset, range_unit};
+use deltic_zset::Result;
+
+use crate::order::OrderBytes;
+use crate::row_key::RowKey;
+
+/// Which end of a frame a place is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Before the first row of it.
+    Start,
+    /// Behind the last row of it.
+    End,
+}
+
+/// Distances over an order by one column.
+pub(super) struct Distances {
+    data_type: DataType,
+    descending: bool,
+    order: OrderBytes,
+}
+
+/// The places of some rows.
+pub(super) enum Place {
+    /// The value of the row is NULL: it has no distance from others.
+    Peers,
+    /// Between two rows; `None` if it is behind all of them.
+    At(Option<RowKey>),
+}
+
+impl Distances {
+    /// Distances over an order by `key`, a column of type `data_type`.
+    ///
+    /// # Errors
+    /// If the type has no order.
+    pub(super) fn try_new(key: SortKey, data_type: &DataType) -> Result<Self> {
+        let options = SortOptions { descending: key.descending, nulls_first: key.nulls_first };
+        let order = OrderBytes::try_new(&[(data_type.clone(), options)])?;
+        Ok(Distances { data_type: data_type.clone(), descending: key.descending, order })
+    }
+
+    /// For each row the start or the end of what is at least, or at most, `offset` towards the end of the order away from it.
+    pub(super) fn places(&self, rows: &[&RowKey], offset: FrameOffset, side: Side) -> Vec<Place> {
+        let values = self.order.decode(rows.iter().map(|row| row.order())).swap_remove(0);
+        let offset = if self.descending { offset.reversed() } else { offset };
+        // The place in the order of values is before the bound or behind it.
+        let below = (side == Side::Start) != self.descending;
+        let (bounds, beyond) = match offset {
+            FrameOffset::Float(bits) => (float_bounds(&values, f64::from_bits(bits)), vec![false; values.len()]),
+            FrameOffset::Exact(offset) => self.exact_bounds(&values, offset, below),
+        };
+        let encoded = self.order.encode(&[bounds]);
+        let place = |(row, key): (usize, &&RowKey)| {
+            if values.is_null(row) {
+                return Place::Peers;
+            }
+            let bytes = [key.partition(), encoded.row(row).data()].concat();
+            // What is beyond all values of the type lies on the other side of the last of them.
+            let before = (side == Side::Start) != beyond[row];
+            let place = RowKey::start_of(&bytes);
+            Place::At(if before { Some(place) } else { place.peers_end() })
+        };
+        rows.iter().enumerate().map(place).collect()
+    }
+
+    /// The values that are bounds: the least not below the sum, if `below` says that the bound keeps out what is below it, else the greatest not above it. A
+    /// bound beyond all values is the last value, and marked.
+    fn exact_bounds(&self, values: &ArrayRef, offset: i128, below: bool) -> (ArrayRef, Vec<bool>) {
+        let unit = range_unit(&self.data_type).unwrap_or(1);
+        let (least, greatest) = limits(&self.data_type);
+        let mut beyond = vec![false; values.len()];
+        let bounds = steps(values).into_iter().zip(&mut beyond).map(|(value, beyond)| {
+            let sum = value?.saturating_mul(unit).saturating_add(offset);
+            let floor = sum.div_euclid(unit);
+            let bound = if below && sum.rem_euclid(unit) != 0 { floor.saturating_add(1) } else { floor };
+            *beyond = if below { bound > greatest } else { bound < least };
+            Some(bound.clamp(least, greatest))
+        });
+        let bounds: Vec<Option<i128>> = bounds.collect();
+        (column(bounds, &self.data_type), beyond)
+    }
+
+    /// As [`Distances::places`], for a float distance that is taken from the other side: rounding may put a row in a frame that this does not
+    /// reach, so it reaches a little farther. `None` if that cannot be said.
+    pub(super) fn wider(&self, row: &RowKey, offset: FrameOffset, side: Side) -> Option<Place> {
+        let FrameOffset::Float(bits) = offset else { return self.places(&[row], offset, side).pop() };
+        let values = self.order.decode([row.order()]).swap_remove(0);
+        if values.is_null(0) {
+            return Some(Place::Peers);
+        }
+        let (value, offset) = (values.as_primitive::<Float64Type>().value(0), f64::from_bits(bits));
+        let slack = (value.abs() + offset.abs()) * (8.0 * f64::EPSILON) + f64::MIN_POSITIVE;
+        let outwards = if side == Side::Start { -slack } else { slack };
+        let wide = offset + outwards;
+        ((value + wide).is_finite() && slack.is_finite()).then(|| self.places(&[row], FrameOffset::float(wide), side).pop())?
+    }
+}
+
+fn float_bounds(values: &ArrayRef, offset: f64) -> ArrayRef {
+    let canonical = |value: f64| if value.is_nan() { f64::NAN } else { value + 0.0 };
+    Arc::new(values.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| canonical(value + offset)))
+}
+
+/// The numbers that values are stored as.
+fn steps(values: &ArrayRef) -> Vec<Option<i128>> {
+    fn wide<T>(array: &PrimitiveArray<T>) -> Vec<Option<i128>>
+    where
+        T: arrow::datatypes::ArrowPrimitiveType,
+        T::Native: Into<i128>,
+    {
+        array.iter().map(|value| value.map(Into::into)).collect()
+    }
+    match values.data_type() {
+        DataType::Decimal128(..) => wide(values.as_primitive::<Decimal128Type>()),
+        DataType::Date32 => wide(values.as_primitive::<Date32Type>()),
+        DataType::Timestamp(..) => wide(values.as_primitive::<TimestampMicrosecondType>()),
+        DataType::Duration(_) => wide(values.as_primitive::<DurationMicrosecondType>()),
+        DataType::UInt64 => wide(values.as_primitive::<UInt64Type>()),
+        _ => {
+            let integers = compute::cast(values, &DataType::Int64).expect("an integer of 32 bits fits 64");
+            wide(integers.as_primitive::<arrow::datatypes::Int64Type>())
+        }
+    }
+}
+
+/// The least and the greatest number that a type stores.
+fn limits(data_type: &DataType) -> (i128, i128) {
+    fn of<T: Into<i128>>(least: T, greatest: T) -> (i128, i128) {
+        (least.into(), greatest.into())
+    }
+    match data_type {
+        DataType::Int8 => of(i8::MIN, i8::MAX),
+        DataType::Int16 => of(i16::MIN, i16::MAX),
+        DataType::Int32 | DataType::Date32 => of(i32::MIN, i32::MAX),
+        DataType::UInt8 => of(u8::MIN, u8::MAX),
+        DataType::UInt16 => of(u16::MIN, u16::MAX),
+        DataType::UInt32 => of(u32::MIN, u32::MAX),
+        DataType::UInt64 => of(u64::MIN, u64::MAX),
+        DataType::Decimal128(..) => (i128::MIN, i128::MAX),
+        _ => of(i64::MIN, i64::MAX),
+    }
+}
+
+/// Numbers within the limits of a type as a column of it.
+fn column(values: Vec<Option<i128>>, data_type: &DataType) -> ArrayRef {
+    let words = || values.iter().map(|value| value.map(|value| value as i64));
+    match data_type {
+        DataType::Decimal128(..) => Arc::new(values.into_iter().collect::<Decimal128Array>().with_data_type(data_type.clone())),
+        DataType::UInt64 => {
+            Arc::new(values.iter().map(|value| value.map(|value| value as u64)).collect::<PrimitiveArray<UInt64Type>>())
+        }
+        DataType::Date32 => {
+            Arc::new(values.iter().map(|value| value.map(|value| value as i32)).collect::<PrimitiveArray<Date32Type>>())
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => {
+            let times: PrimitiveArray<TimestampMicrosecondType> = words().collect();
+            Arc::new(times.with_timezone_opt(zone.clone()))
+        }
+        DataType::Duration(_) => Arc::new(words().collect::<PrimitiveArray<DurationMicrosecondType>>()),
+        data_type => {
+            let integers: ArrayRef = Arc::new(words().collect::<Int64Array>());
+            compute::cast(&integers, data_type).expect("the number is within the limits of the type")
+        }
+    }
+}

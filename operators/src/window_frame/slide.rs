@@ -1,0 +1,60 @@
+//! The tallies of frames of neighbouring rows.
+//!
+//! Both ends of a frame move one way only from row to row. The rows are taken in runs within which all frames have a core in common: what
+//! is before the core is added up from the core backwards, what is behind it forwards, and each frame is the sum of two of these. That is the queue made of two stacks, which
+//! needs no inverse, so it does for extremes what it does for sums; and the core of a run, however wide, is one query of the index.
+
+use super::pieces::Pieces;
+use super::state::View;
+use crate::tally::Results;
+
+/// Cores of so many rows are added up row by row.
+const NARROW: i64 = 32;
+
+/// Appends the tallies of `frames`, each of them positions `from .. to` with `from <= to`, neither of which ever decreases. `loaded` are rows that are at hand.
+pub(super) fn slide<'a, T: Results>(
+    view: &View<'a, T>,
+    loaded: &Pieces<'a, T::Event>,
+    frames: &[(i64, i64)],
+    tallies: &mut Vec<T>,
+) {
+    let (Some(&first), Some(&last)) = (frames.first(), frames.last()) else { return };
+    let own_starts = (!loaded.contains(first.0, last.0)).then(|| Pieces::load(view, first.0, last.0));
+    let own_ends = (!loaded.contains(first.1, last.1)).then(|| Pieces::load(view, first.1, last.1));
+    let (starts, ends) = (own_starts.as_ref().unwrap_or(loaded), own_ends.as_ref().unwrap_or(loaded));
+    let mut rest = frames;
+    while let Some(&(_, core_end)) = rest.first() {
+        let length = rest.partition_point(|frame| frame.0 <= core_end).max(1);
+        let (run, later) = rest.split_at(length);
+        let core_start = run[length - 1].0;
+        let mut tally = core(view, [loaded, starts, ends], core_start, core_end);
+        let begin = tallies.len();
+        let mut reached = core_start;
+        for &(from, _) in run.iter().rev() {
+            starts.visit(from, reached, |event, copies| tally.add(event, copies));
+            reached = from;
+            tallies.push(tally.clone());
+        }
+        tallies[begin..].reverse();
+        let (mut tally, mut reached) = (T::default(), core_end);
+        for (&(_, to), whole) in run.iter().zip(&mut tallies[begin..]) {
+            ends.visit(reached, to, |event, copies| tally.add(event, copies));
+            reached = to;
+            if reached > core_end {
+                whole.merge(&tally);
+            }
+        }
+        rest = later;
+    }
+}
+
+fn core<'a, T: Results>(view: &View<'a, T>, at_hand: [&Pieces<'a, T::Event>; 3], from: i64, to: i64) -> T {
+    match at_hand.into_iter().find(|pieces| to - from <= NARROW && pieces.contains(from, to)) {
+        Some(pieces) => {
+            let mut tally = T::default();
+            pieces.visit(from, to, |event, copies| tally.add(event, copies));
+            tally
+        }
+        None => view.tally(from, to),
+    }
+}

@@ -1,0 +1,136 @@
+//! [`Spec`]: what is to be computed of each row, and of what that depends.
+
+use arrow::datatypes::{DataType, Schema};
+use deltic_circuit::frame::{Frame, FrameOffset, FrameUnits, WindowCall, WindowFunction};
+use deltic_circuit::{AggregateCall, AggregateFunction, SortKey};
+use deltic_zset::Result;
+
+use super::distance::Distances;
+use crate::tally::Plan;
+
+/// Rows so near are loaded together with those that are to be computed.
+const NEAR: i64 = 256;
+
+/// The functions of one operator.
+pub(super) struct Spec {
+    pub(super) calls: Vec<Call>,
+    /// The frames of the aggregates, each once.
+    pub(super) frames: Vec<Frame>,
+    /// The aggregates, and counts of the values of arguments whose NULLs are passed over.
+    pub(super) plan: Plan,
+    /// Over the order, if a frame measures values.
+    pub(super) distances: Option<Distances>,
+    /// Whether copies of one row may have different results.
+    pub(super) per_copy: bool,
+    pub(super) reads_peers: bool,
+    pub(super) reads_groups: bool,
+    /// How many rows before and behind are near enough to be wanted.
+    pub(super) before: i64,
+    pub(super) after: i64,
+}
+
+/// A function and what it needs.
+pub(super) struct Call {
+    pub(super) call: WindowCall,
+    /// For an aggregate, its place in the plan; for one that passes over NULLs, that of the count of its argument.
+    pub(super) planned: Option<usize>,
+    /// For an aggregate, the place of its frame.
+    pub(super) frame: Option<usize>,
+}
+
+impl Spec {
+    /// The functions `calls` over rows of `input` in an order.
+    ///
+    /// # Errors
+    /// If a function is not defined for a type, or the order has none.
+    pub(super) fn try_new(calls: &[WindowCall], order: &[SortKey], input: &Schema) -> Result<Self> {
+        let mut aggregates: Vec<AggregateCall> = Vec::new();
+        let mut frames: Vec<Frame> = Vec::new();
+        let mut planned = Vec::new();
+        for call in calls {
+            let (aggregate, frame) = match &call.function {
+                WindowFunction::Aggregate { call, frame } => (Some(call.clone()), Some(*frame)),
+                WindowFunction::Lag { argument, ignore_nulls: true, .. }
+                | WindowFunction::Value { argument, ignore_nulls: true, .. } => (Some(count(*argument)), None),
+                _ => (None, None),
+            };
+            let place = |list: &mut Vec<AggregateCall>, aggregate: AggregateCall| {
+                list.push(aggregate);
+                list.len() - 1
+            };
+            let frame = frame.map(|frame| {
+                frames.iter().position(|known| *known == frame).unwrap_or_else(|| {
+                    frames.push(frame);
+                    frames.len() - 1
+                })
+            });
+            let aggregate = aggregate.map(|aggregate| place(&mut aggregates, aggregate));
+            planned.push(Call { call: call.clone(), planned: aggregate, frame });
+        }
+        let used = || calls.iter().map(|call| &call.function);
+        let measured = used().filter_map(WindowFunction::frame).any(Frame::measures_values);
+        let distances = match order {
+            [key, ..] if measured => Some(Distances::try_new(*key, input.field(key.column).data_type())?),
+            _ => None,
+        };
+        Ok(Spec {
+            plan: Plan::try_new(&aggregates, input)?,
+            calls: planned,
+            frames,
+            distances,
+            per_copy: used().any(is_per_copy),
+            reads_peers: used().any(reads_peers),
+            reads_groups: used().any(reads_groups),
+            before: used().map(|function| reach(function, true)).max().unwrap_or(0),
+            after: used().map(|function| reach(function, false)).max().unwrap_or(0),
+        })
+    }
+}
+
+/// Counts the values of a column.
+fn count(argument: usize) -> AggregateCall {
+    AggregateCall::new(AggregateFunction::Count, [argument], DataType::Int64)
+}
+
+fn is_per_copy(function: &WindowFunction) -> bool {
+    match function {
+        WindowFunction::RowNumber | WindowFunction::Ntile { .. } | WindowFunction::Lag { .. } => true,
+        function => function
+            .frame()
+            .is_some_and(|frame| frame.units == FrameUnits::Rows && (frame.start.is_some() || frame.end.is_some())),
+    }
+}
+
+fn reads_peers(function: &WindowFunction) -> bool {
+    match function {
+        WindowFunction::Rank | WindowFunction::DenseRank | WindowFunction::PercentRank | WindowFunction::CumeDist => true,
+        function => function.frame().is_some_and(Frame::reads_peers),
+    }
+}
+
+fn reads_groups(function: &WindowFunction) -> bool {
+    let counts = |frame: &Frame| {
+        let far = |bound: Option<FrameOffset>| bound.is_some_and(|offset| !offset.is_current());
+        frame.units == FrameUnits::Groups && (far(frame.start) || far(frame.end))
+    };
+    *function == WindowFunction::DenseRank || function.frame().is_some_and(counts)
+}
+
+/// How many rows before, or behind, a row its result may depend on, if they are counted in rows and few.
+fn reach(function: &WindowFunction, before: bool) -> i64 {
+    let rows = match function {
+        WindowFunction::Lag { offset, .. } => {
+            if before {
+                *offset
+            } else {
+                offset.saturating_neg()
+            }
+        }
+        function => match function.frame() {
+            Some(Frame { units: FrameUnits::Rows, start, .. }) if before => -start.map_or(0, FrameOffset::rows),
+            Some(Frame { units: FrameUnits::Rows, end, .. }) => end.map_or(0, FrameOffset::rows),
+            _ => 0,
+        },
+    };
+    if (0..=NEAR).contains(&rows) { rows } else { 0 }
+}
