@@ -155,12 +155,12 @@ impl<'p, 'a, T: Results> Slots<'p, 'a, T> {
     fn new(spec: &Spec, view: &'p View<'a, T>, pieces: &'p Pieces<'a, T::Event>, inside: Range<usize>) -> Self {
         let inside = &pieces.pieces[inside];
         let mut slots = Slots { view, pieces, rows: Vec::new(), positions: Vec::new(), peers: Vec::new(), groups: Vec::new() };
-        let mut group = match inside.first() {
+        let first_group = match inside.first() {
             Some(first) if spec.reads_groups => view.group_of(&first.entry.key),
             _ => 0,
         };
         let alike = |left: &RowKey, right: &RowKey| !spec.reads_peers || left.peers() == right.peers();
-        for peers in inside.chunk_by(|left, right| alike(&left.entry.key, &right.entry.key)) {
+        for (group, peers) in (first_group..).zip(inside.chunk_by(|left, right| alike(&left.entry.key, &right.entry.key))) {
             let (first, last) = (&peers[0], &peers[peers.len() - 1]);
             let bounds = (first.start, last.start + last.copies);
             for piece in peers {
@@ -170,7 +170,6 @@ impl<'p, 'a, T: Results> Slots<'p, 'a, T> {
                 slots.peers.extend((0..copies).filter(|_| spec.reads_peers).map(|_| bounds));
                 slots.groups.extend((0..copies).filter(|_| spec.reads_groups).map(|_| group));
             }
-            group += 1;
         }
         slots
     }
