@@ -8,7 +8,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, downcast_primitive_array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::util::display::FormatOptions;
@@ -86,9 +86,25 @@ fn argument_value(argument: &Expr, frame: &Frame<'_>) -> Evaluation {
 
 fn columnar(value: &Value) -> Result<ColumnarValue, DataFusionError> {
     Ok(match value {
-        Value::Array(array) => ColumnarValue::Array(array.clone()),
+        Value::Array(array) => ColumnarValue::Array(over_zeros(array)),
         Value::Scalar(array) => ColumnarValue::Scalar(ScalarValue::try_from_array(array, 0)?),
     })
+}
+
+/// The same values with zeros below its NULLs: functions compute on what is there too, and some overflow on it.
+fn over_zeros(array: &ArrayRef) -> ArrayRef {
+    if array.null_count() == 0 {
+        return array.clone();
+    }
+    downcast_primitive_array!(
+        array => Arc::new(zeroed(array)),
+        _ => array.clone(),
+    )
+}
+
+fn zeroed<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>) -> PrimitiveArray<T> {
+    let values = array.iter().map(Option::unwrap_or_default).collect();
+    PrimitiveArray::new(values, array.nulls().cloned()).with_data_type(array.data_type().clone())
 }
 
 /// The first line of the message, without the prefixes that say which layer of DataFusion spoke.

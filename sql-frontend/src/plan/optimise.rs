@@ -45,7 +45,7 @@ fn conditions() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(EliminateLimit::new()),
         Arc::new(PropagateEmptyRelation::new()),
         Arc::new(EliminateOuterJoin::new()),
-        Arc::new(PushDownFilter::new()),
+        Arc::new(ConditionsBelow::default()),
     ]
 }
 
@@ -81,6 +81,37 @@ impl OptimizerRule for JoinKeys {
             LogicalPlan::Join(Join { filter: Some(filter), .. }) if split_conjunction(filter).iter().any(null_safe) => {
                 Ok(Transformed::no(plan))
             }
+            _ => self.rule.rewrite(plan, config),
+        }
+    }
+}
+
+/// [`PushDownFilter`], except that nothing passes an aggregate that has a row for no rows at all. DataFusion lets a condition without columns pass: it would
+/// remove the rows that are counted, not the row of their count. A condition can lose its columns on the way, at a projection of constants.
+#[derive(Debug, Default)]
+struct ConditionsBelow {
+    rule: PushDownFilter,
+}
+
+impl OptimizerRule for ConditionsBelow {
+    fn name(&self) -> &str {
+        "conditions_below"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.rule.apply_order()
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        let is_total = |plan: &LogicalPlan| match plan {
+            LogicalPlan::Aggregate(aggregate) => {
+                let keys = &aggregate.group_expr;
+                keys.is_empty() || keys.iter().any(|key| matches!(key, Expr::GroupingSet(_)))
+            }
+            _ => false,
+        };
+        match &plan {
+            LogicalPlan::Filter(filter) if is_total(&filter.input) => Ok(Transformed::no(plan)),
             _ => self.rule.rewrite(plan, config),
         }
     }
