@@ -9,7 +9,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array, PrimitiveArray};
 use arrow::compute::{self, SortOptions};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, TimeUnit, TimestampMicrosecondType, UInt64Type,
+    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Schema, TimeUnit, TimestampMicrosecondType,
+    UInt64Type,
 };
 use deltic_circuit::SortKey;
 use deltic_circuit::frame::{FrameOffset, range_unit};
@@ -32,6 +33,9 @@ pub(super) struct Distances {
     data_type: DataType,
     descending: bool,
     order: OrderBytes,
+    /// The columns of the partition and the place of the order column among them, if it is one: then it is not in the order of the keys, and all rows of
+    /// a partition are peers.
+    within: Option<(OrderBytes, usize)>,
 }
 
 /// The places of some rows.
@@ -43,18 +47,37 @@ pub(super) enum Place {
 }
 
 impl Distances {
-    /// Distances over an order by `key`, a column of type `data_type`.
+    /// Distances over an order by `key` of rows of `input`, within partitions by the columns `partition`.
     ///
     /// # Errors
-    /// If the type has no order.
-    pub(super) fn try_new(key: SortKey, data_type: &DataType) -> Result<Self> {
+    /// If a type has no order.
+    pub(super) fn try_new(key: SortKey, partition: &[usize], input: &Schema) -> Result<Self> {
+        let data_type = input.field(key.column).data_type();
+        let mut columns: Vec<usize> = Vec::new();
+        for &column in partition {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        let ascending = SortOptions { descending: false, nulls_first: false };
+        let within = match columns.iter().position(|&column| column == key.column) {
+            Some(position) => {
+                let typed = columns.iter().map(|&column| (input.field(column).data_type().clone(), ascending));
+                Some((OrderBytes::try_new(&typed.collect::<Vec<_>>())?, position))
+            }
+            None => None,
+        };
         let options = SortOptions { descending: key.descending, nulls_first: key.nulls_first };
         let order = OrderBytes::try_new(&[(data_type.clone(), options)])?;
-        Ok(Distances { data_type: data_type.clone(), descending: key.descending, order })
+        Ok(Distances { data_type: data_type.clone(), descending: key.descending, order, within })
     }
 
     /// For each row the start or the end of what is at least, or at most, `offset` towards the end of the order away from it.
     pub(super) fn places(&self, rows: &[&RowKey], offset: FrameOffset, side: Side) -> Vec<Place> {
+        if let Some((partition, position)) = &self.within {
+            let values = partition.decode(rows.iter().map(|row| row.partition())).swap_remove(*position);
+            return rows.iter().enumerate().map(|(row, key)| place_among_peers(&values, row, key, offset, side)).collect();
+        }
         let values = self.order.decode(rows.iter().map(|row| row.order())).swap_remove(0);
         let offset = if self.descending { offset.reversed() } else { offset };
         // The place in the order of values is before the bound or behind it.
@@ -98,6 +121,9 @@ impl Distances {
     /// reach, so it reaches a little farther. `None` if that cannot be said.
     pub(super) fn wider(&self, row: &RowKey, offset: FrameOffset, side: Side) -> Option<Place> {
         let FrameOffset::Float(bits) = offset else { return self.places(&[row], offset, side).pop() };
+        if self.within.is_some() {
+            return self.places(&[row], offset, side).pop();
+        }
         let values = self.order.decode([row.order()]).swap_remove(0);
         if values.is_null(0) {
             return Some(Place::Peers);
@@ -107,6 +133,25 @@ impl Distances {
         let outwards = if side == Side::Start { -slack } else { slack };
         let wide = offset + outwards;
         ((value + wide).is_finite() && slack.is_finite()).then(|| self.places(&[row], FrameOffset::float(wide), side).pop())?
+    }
+}
+
+/// The place a distance away from a row all whose partition has its value: either all rows are within the distance, or none is.
+fn place_among_peers(values: &ArrayRef, row: usize, key: &RowKey, offset: FrameOffset, side: Side) -> Place {
+    let outwards = match offset {
+        FrameOffset::Exact(offset) => offset.signum(),
+        FrameOffset::Float(bits) => {
+            let value = values.as_primitive::<Float64Type>().value(row);
+            let sum = value + f64::from_bits(bits);
+            // A sum that rounds to the value, an infinity and NaN are as far as the row itself.
+            if sum > value { 1 } else { -i128::from(sum < value) }
+        }
+    };
+    match side {
+        _ if values.is_null(row) => Place::Peers,
+        Side::Start if outwards > 0 => Place::At(key.peers_end()),
+        Side::End if outwards < 0 => Place::At(Some(RowKey::start_of(key.peers()))),
+        _ => Place::Peers,
     }
 }
 

@@ -51,7 +51,7 @@ pub fn window_frame(node: &Node, input: &SchemaRef) -> Result<Box<dyn EpochOpera
         return Err(Error::Shape("the node is no window function".to_owned()));
     };
     let keys = KeyEncoder::try_new(input, partition, order)?.with_peers(input, order)?;
-    let spec = Spec::try_new(calls, order, input)?;
+    let spec = Spec::try_new(calls, partition, order, input)?;
     let streams = if spec.plan.fits_words() { spec.plan.streams.len() } else { usize::MAX };
     let schema = node.schema.clone();
     Ok(match (streams, spec.plan.sums_floats()) {

@@ -39,11 +39,11 @@ pub(super) struct Call {
 }
 
 impl Spec {
-    /// The functions `calls` over rows of `input` in an order.
+    /// The functions `calls` over rows of `input` in an order within partitions.
     ///
     /// # Errors
     /// If a function is not defined for a type, or the order has none.
-    pub(super) fn try_new(calls: &[WindowCall], order: &[SortKey], input: &Schema) -> Result<Self> {
+    pub(super) fn try_new(calls: &[WindowCall], partition: &[usize], order: &[SortKey], input: &Schema) -> Result<Self> {
         let mut aggregates: Vec<AggregateCall> = Vec::new();
         let mut frames: Vec<Frame> = Vec::new();
         let mut planned = Vec::new();
@@ -70,7 +70,7 @@ impl Spec {
         let used = || calls.iter().map(|call| &call.function);
         let measured = used().filter_map(WindowFunction::frame).any(Frame::measures_values);
         let distances = match order {
-            [key, ..] if measured => Some(Distances::try_new(*key, input.field(key.column).data_type())?),
+            [key, ..] if measured => Some(Distances::try_new(*key, partition, input)?),
             _ => None,
         };
         Ok(Spec {
