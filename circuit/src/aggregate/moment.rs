@@ -19,7 +19,7 @@ pub fn unit(data_type: &DataType) -> Unit {
     }
 }
 
-/// A number in its [`unit`]; `None` if it is none.
+/// A number in its [`unit()`]; `None` if it is none.
 pub fn addend(value: &ScalarValue) -> Option<Addend> {
     Some(match value {
         ScalarValue::Float64(value) => Addend::Float((*value)?),

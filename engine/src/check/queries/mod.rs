@@ -60,7 +60,8 @@ struct Case {
     again: Option<Rewriting>,
 }
 
-/// Checks `options.iterations` random queries; see the [module](self). `progress` hears how many are done.
+/// Draws tables and `options.iterations` queries over them, and checks each as [`check`](super::check()) checks the views of a file, and against an
+/// equivalent query. `progress` hears how many are done.
 ///
 /// # Errors
 /// If the engine refuses what it must not refuse: a commit, or a view that was planned. Internal errors of the planner, too.
