@@ -1,7 +1,7 @@
 //! [`cost`]: what a node costs, before it runs: the work for one changed row, and the bytes that it keeps.
 //!
 //! Work is in the sizes that decide it (rows of a group, matches, rows of a window), not in time: those grow with the data, and the book has measured
-//! times for each operator. Bytes are what the state structures need for the types at hand, measured to be right within a third; they do not count
+//! times for each operator. Bytes are estimated from the layouts of the state structures for the types at hand, not measured per operator; they do not count
 //! text beyond what is stored in place.
 //!
 //! Both say what `deltic-operators` does. There is no arm for "any other operator": a new one must say what it costs.
