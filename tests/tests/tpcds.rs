@@ -13,9 +13,6 @@ use deltic_tests::feed::Feed;
 use deltic_tests::{oracle, tpcds};
 use deltic_zset::ZBatch;
 
-/// Queries that are not planned yet, by what they ask for.
-const NOT_PLANNED: [(&str, &[&str]); 1] =
-    [("ORDER BY .. LIMIT by what is not shown", &["q36", "q47", "q57", "q70", "q86", "q89"])];
 /// The queries are shared out among this many databases, each a test of its own.
 const DATABASES: usize = 4;
 const COMMITS: usize = 40;
@@ -60,10 +57,6 @@ fn ordered(sql: &str, columns: usize) -> String {
     format!("{query}{separator} {}\nLIMIT {limit}", ordinals.join(", "))
 }
 
-fn not_planned(name: &str) -> Option<&'static str> {
-    NOT_PLANNED.iter().find(|(_, names)| names.contains(&name)).map(|(reason, _)| *reason)
-}
-
 fn open() -> Database {
     let db = Database::open(Config::in_memory().workers(2).pin_workers(false)).unwrap();
     for statement in tpcds::SCHEMA.split_terminator(";\n") {
@@ -96,8 +89,9 @@ fn run(part: usize) {
     let seed = rand::random();
     println!("seed {seed}");
     let db = open();
-    let queries: Vec<Query> =
-        queries().into_iter().skip(part).step_by(DATABASES).filter(|query| not_planned(&query.name).is_none()).collect();
+    let queries = queries();
+    assert_eq!(queries.len(), 103);
+    let queries: Vec<Query> = queries.into_iter().skip(part).step_by(DATABASES).collect();
     for Query { name, sql, .. } in &queries {
         db.execute(&format!("CREATE MATERIALIZED VIEW {name} AS {sql}")).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
@@ -135,21 +129,6 @@ fn tpcds_queries_equal_batch_part_3() {
 #[test]
 fn tpcds_queries_equal_batch_part_4() {
     run(3);
-}
-
-/// Says what could be moved out of [`NOT_PLANNED`]; fails if a name there is none of a query.
-#[test]
-fn queries_that_are_not_planned_are_known() {
-    let db = open();
-    let queries = queries();
-    assert_eq!(queries.len(), 103);
-    for name in NOT_PLANNED.iter().flat_map(|(_, names)| *names) {
-        let query = queries.iter().find(|query| query.name == *name).unwrap_or_else(|| panic!("no query {name}"));
-        match db.execute(&format!("CREATE MATERIALIZED VIEW {name} AS {}", query.sql)) {
-            Ok(_) => println!("{name} is planned now"),
-            Err(error) => println!("{name}: {error}"),
-        }
-    }
 }
 
 /// Every query runs in the oracle, over all of the data. Most of them find something.

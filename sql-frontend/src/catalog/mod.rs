@@ -16,7 +16,7 @@ pub use function::SqlFunction;
 
 use crate::error::Code;
 use crate::event_time::{EventTimeDefinition, LATE_SUFFIX, LatePolicy, OverflowPolicy};
-use crate::plan::{JsonKind, plan_query, plan_view};
+use crate::plan::{JsonKind, plan_view};
 use crate::statement::{CreateTable, CreateView, Drop, Name, Query};
 use crate::suggest::did_you_mean;
 use crate::{SqlError, stack};
@@ -190,9 +190,7 @@ impl Catalog {
         }
         let mut others = self.clone();
         others.relations.remove(&create.name.value);
-        // What a plain view does with the time is up to the queries that name it.
-        let planned =
-            if create.materialized { plan_view(&others, &create.query)? } else { plan_query(&others, &create.query, &|| 0)? };
+        let planned = plan_view(&others, &create.query, create.materialized)?;
         let new = self.add(view::view_relation(&others, create, planned)?);
         Ok(match old {
             Some(old) => Created::Replaced { old, new },

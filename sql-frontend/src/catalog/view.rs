@@ -20,11 +20,6 @@ use crate::{PlannedQuery, SqlError, stack};
 /// # Errors
 /// If its columns have no names of their own, or its EMIT means nothing.
 pub(super) fn view_relation(catalog: &Catalog, create: &CreateView, planned: PlannedQuery) -> Result<Relation, SqlError> {
-    let position = create.query.position;
-    if planned.hidden > 0 {
-        let error = SqlError::new(Code::Query, position, "the ORDER BY of a view must name its own columns");
-        return Err(error.with_hint("add the column to the SELECT list"));
-    }
     let mut circuit = planned.circuit;
     if !create.columns.is_empty() {
         rename(&mut circuit, create)?;

@@ -65,7 +65,7 @@ impl Lowered {
     }
 }
 
-/// Lowers an optimised plan, of a materialized view or of a query that runs once.
+/// Lowers an optimised plan, of a view or of a query that runs once.
 pub(crate) fn lower(plan: LogicalPlan, is_view: bool) -> Lower<Lowered> {
     let mut lowering = Lowering { is_view, ..Lowering::default() };
     let (output, order, hidden) = lowering.presented(&plan)?;
@@ -78,7 +78,7 @@ type Lower<T> = Result<T, SqlError>;
 #[derive(Default)]
 struct Lowering {
     builder: CircuitBuilder,
-    /// Whether the plan is that of a materialized view.
+    /// Whether the plan is that of a view: all its columns are shown.
     is_view: bool,
     /// The nodes that recursions come to, by their ids.
     recursions: HashMap<u64, NodeId>,

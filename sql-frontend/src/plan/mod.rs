@@ -105,22 +105,24 @@ pub struct PlannedQuery {
 /// # Errors
 /// If the query is wrong or not supported.
 pub fn plan_query(catalog: &Catalog, query: &Query, now: Now<'_>) -> Result<PlannedQuery, SqlError> {
-    stack::deep(|| plan(catalog, query, Clock::At(now)))?
+    stack::deep(|| plan(catalog, query, Clock::At(now), false))?
 }
 
-/// Plans the query of a materialized view, in which time passes.
+/// Plans the query of a view, all columns of which are shown. In a materialized one time passes; what a plain one does with the time is up to the
+/// queries that name it.
 ///
 /// # Errors
 /// If the query is wrong or not supported.
-pub(crate) fn plan_view(catalog: &Catalog, query: &Query) -> Result<PlannedQuery, SqlError> {
-    stack::deep(|| plan(catalog, query, Clock::Moving))?
+pub(crate) fn plan_view(catalog: &Catalog, query: &Query, materialized: bool) -> Result<PlannedQuery, SqlError> {
+    let clock = if materialized { Clock::Moving } else { Clock::At(&|| 0) };
+    stack::deep(|| plan(catalog, query, clock, true))?
 }
 
 /// [`plan_query`] on a stack that is deep already.
-fn plan(catalog: &Catalog, query: &Query, clock: Clock<'_>) -> Result<PlannedQuery, SqlError> {
+fn plan(catalog: &Catalog, query: &Query, clock: Clock<'_>, is_view: bool) -> Result<PlannedQuery, SqlError> {
     validate::validate_query(&query.ast, query.position)?;
     let bound = bind(catalog, query, None)?;
-    let Lowered { builder, output, order, hidden, plan } = bound.lower(query, clock)?;
+    let Lowered { builder, output, order, hidden, plan } = bound.lower(query, clock, is_view)?;
     let mut names: Vec<String> = bound.names;
     names.extend((0..hidden).map(|index| format!("__order_{index}")));
     let circuit = builder.finish(output, Some(&names)).map_err(|error| circuit_error(&error).or_at(query.position))?;
@@ -146,9 +148,8 @@ struct Bound {
 
 impl Bound {
     /// Optimises and lowers the plan.
-    fn lower(&self, query: &Query, clock: Clock<'_>) -> Result<Lowered, SqlError> {
+    fn lower(&self, query: &Query, clock: Clock<'_>, is_view: bool) -> Result<Lowered, SqlError> {
         check_volatility(&self.plan, query.position, true)?;
-        let is_view = matches!(clock, Clock::Moving);
         let plan = clock::at(self.plan.clone(), clock).and_then(optimise::optimise);
         let plan = plan.and_then(|plan| recursion::prepare(plan, clock));
         let plan = plan.map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))?;

@@ -60,7 +60,7 @@ fn insert_rows(catalog: &Catalog, insert: &Insert, clock: Clock<'_>) -> Result<C
         return Err(wrong_count(&insert.table, columns.len(), given, source.position));
     }
     let untyped: Vec<bool> = bound.plan.schema().fields().iter().map(|field| field.data_type() == &DataType::Null).collect();
-    let lowered = bound.lower(&source, clock)?;
+    let lowered = bound.lower(&source, clock, false)?;
     let value = |column: usize, output: &dyn Fn(usize) -> Expr| match columns.iter().position(|&target| target == column) {
         None => Ok(default(relation, column)),
         Some(index) if untyped[index] => null(relation.schema.field(column).data_type()),
@@ -111,7 +111,7 @@ fn updated_rows(catalog: &Catalog, update: &Update, clock: Clock<'_>) -> Result<
     let query = rows_of(items, &update.table, update.alias.as_ref(), update.filter.as_ref())?;
     let bound = bind(catalog, &query, None)?;
     let untyped: Vec<bool> = bound.plan.schema().fields().iter().map(|field| field.data_type() == &DataType::Null).collect();
-    let lowered = bound.lower(&query, clock)?;
+    let lowered = bound.lower(&query, clock, false)?;
     let width = relation.schema.fields().len();
     let value = |index: usize, output: &dyn Fn(usize) -> Expr| {
         let Some(column) = index.checked_sub(width) else { return Ok(output(index)) };
@@ -136,7 +136,7 @@ fn deleted_rows(catalog: &Catalog, delete: &Delete, clock: Clock<'_>) -> Result<
     let relation = target(catalog, &delete.table, false)?;
     let items = old_columns(relation, &delete.table, delete.alias.as_ref());
     let query = rows_of(items, &delete.table, delete.alias.as_ref(), delete.filter.as_ref())?;
-    let lowered = bind(catalog, &query, None)?.lower(&query, clock)?;
+    let lowered = bind(catalog, &query, None)?.lower(&query, clock, false)?;
     finish(lowered, relation, |column, output| Ok(output(column)), 1)
 }
 
