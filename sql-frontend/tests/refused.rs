@@ -14,7 +14,6 @@ fn what_is_not_supported_is_refused_by_name() {
         // Subqueries.
         ("SELECT a FROM t WHERE ^a ~ ANY (SELECT c FROM u)", "the operator ~ with ANY"),
         ("^SELECT a FROM t GROUP BY a HAVING EXISTS (SELECT 1 FROM u WHERE u.a = t.b)", "GROUP BY"),
-        ("^SELECT t.a FROM t LEFT JOIN u ON t.a = (SELECT max(w.a) FROM u AS w WHERE w.a = t.a AND w.a = u.a)", "both sides"),
         ("SELECT * FROM t, LATERAL (^SELECT a FROM u WHERE u.a = t.a)", "without an alias"),
         // Windows.
         ("SELECT a, ^count(DISTINCT b) OVER (PARTITION BY a) FROM t", "DISTINCT in a window function"),

@@ -78,3 +78,18 @@ CREATE MATERIALIZED VIEW lateral_count AS SELECT t.a, w.n FROM t CROSS JOIN LATE
 CREATE MATERIALIZED VIEW lateral_on AS SELECT t.a, w.n FROM t LEFT JOIN LATERAL (SELECT count(*) AS n FROM u WHERE u.a = t.a) AS w ON w.n > t.b;
 CREATE MATERIALIZED VIEW lateral_values AS SELECT t.a, w.s FROM t JOIN LATERAL (SELECT u.x + t.b AS s FROM u WHERE u.a = t.a) AS w ON w.s > 1;
 CREATE MATERIALIZED VIEW lateral_chain AS SELECT t.a, f.x, w.n FROM t, LATERAL (SELECT x FROM u WHERE u.a = t.a) AS f, LATERAL (SELECT count(*) AS n FROM p WHERE p.id < f.x AND p.v <> t.b) AS w;
+
+-- Subqueries of both sides of an outer join.
+CREATE MATERIALIZED VIEW pairs_left AS SELECT t.a, t.b, u.x FROM t LEFT JOIN u ON EXISTS (SELECT 1 FROM p WHERE p.id = t.b AND p.v > u.x);
+CREATE MATERIALIZED VIEW pairs_right AS SELECT t.a, u.a AS ua, u.x FROM t RIGHT JOIN u ON t.a = u.a AND NOT EXISTS (SELECT 1 FROM p WHERE p.id = t.b AND p.v < u.x);
+CREATE MATERIALIZED VIEW pairs_full AS SELECT t.a, t.b, u.x FROM t FULL JOIN u ON t.b + u.x IN (SELECT v FROM p) OR t.a = u.a;
+CREATE MATERIALIZED VIEW pairs_scalar AS SELECT t.a, t.b, u.x FROM t LEFT JOIN u ON u.x > (SELECT count(*) FROM p WHERE p.v > t.b AND p.id < u.a);
+CREATE MATERIALIZED VIEW pairs_semi AS SELECT a, b FROM t LEFT SEMI JOIN u ON t.a = u.a AND EXISTS (SELECT 1 FROM p WHERE p.id = t.b AND p.v >= u.x);
+CREATE MATERIALIZED VIEW pairs_anti AS SELECT * FROM t LEFT ANTI JOIN u ON t.b < (SELECT max(v) FROM p WHERE p.id = u.x);
+CREATE MATERIALIZED VIEW pairs_lateral AS SELECT t.a, w.x FROM t LEFT JOIN LATERAL (SELECT x FROM u WHERE u.x > t.b) AS w ON EXISTS (SELECT 1 FROM p WHERE p.id = w.x AND p.v > t.b);
+
+-- Grouping sets.
+CREATE MATERIALIZED VIEW sets_lateral AS SELECT t.a, t.b, g.y, g.n, g.s FROM t, LATERAL (SELECT y, count(*) AS n, sum(x) AS s FROM u WHERE u.a = t.a GROUP BY ROLLUP (y)) AS g;
+CREATE MATERIALIZED VIEW sets_range AS SELECT t.a, (SELECT max(n) FROM (SELECT count(x + t.b) AS n FROM u WHERE u.x > t.b GROUP BY CUBE (y, a)) AS g) AS m FROM t;
+CREATE MATERIALIZED VIEW sets_exists AS SELECT t.a FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.a = t.a GROUP BY GROUPING SETS ((y), ()) HAVING grouping(y) = 1 AND sum(x) > t.b);
+CREATE MATERIALIZED VIEW sets_alone AS SELECT t.a, (SELECT count(*) FROM (SELECT y, x FROM u WHERE u.x < t.b GROUP BY GROUPING SETS ((y), (y), (x, y), ())) AS g) AS n FROM t;

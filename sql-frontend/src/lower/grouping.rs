@@ -16,10 +16,11 @@ use crate::SqlError;
 use crate::error::Code;
 
 /// One set.
-struct Set {
+pub(crate) struct Set {
     /// The places of its keys among all keys.
-    keys: Vec<usize>,
-    id: u64,
+    pub(crate) keys: Vec<usize>,
+    /// Its value in the column `__grouping_id`.
+    pub(crate) id: u64,
 }
 
 impl Lowering {
@@ -91,7 +92,7 @@ impl Lowering {
 }
 
 /// The sets with their ids: a bit for each key that is missing, that of the last key lowest, and how many equal sets come before.
-fn numbered(lists: &[Vec<PlanExpr>], keys: &[&PlanExpr]) -> Vec<Set> {
+pub(crate) fn numbered(lists: &[Vec<PlanExpr>], keys: &[&PlanExpr]) -> Vec<Set> {
     let mut masks: Vec<u64> = Vec::with_capacity(lists.len());
     let mut sets = Vec::with_capacity(lists.len());
     for list in lists {

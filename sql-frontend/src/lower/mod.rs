@@ -28,6 +28,7 @@ mod window_function;
 pub(crate) use clock::{check_clock, reads_clock};
 pub(crate) use emit::{EmitMode, emit};
 pub(crate) use expr::{fold, lower_expression};
+pub(crate) use grouping::numbered;
 
 use std::collections::HashMap;
 

@@ -8,19 +8,20 @@
 //!
 //! T. Neumann and A. Kemper: Unnesting Arbitrary Queries. BTW 2015.
 
-use datafusion_common::{DFSchema, Result};
+use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::logical_plan::{FetchType, Projection, SkipType, Subquery};
 use datafusion_expr::{
-    Aggregate, Distinct, DistinctOn, Expr, ExprSchemable, Filter, Join, JoinType, Limit, LogicalPlan, SortExpr, Union,
-    UserDefinedLogicalNodeCore, Window,
+    Aggregate, Distinct, DistinctOn, Expr, ExprSchemable, Filter, GroupingSet, Join, JoinType, Limit, LogicalPlan, SortExpr,
+    Union, UserDefinedLogicalNodeCore, Window,
 };
 
 use super::lift::{Key, Lifted, is_one_row};
 use super::max_one_row::MaxOneRowNode;
 use super::outer::{
-    any, boolean, columns, conjunction, conjuncts, equality, outer_columns, plan_refers_to, position, refers_to, substituted,
+    boolean, columns, conjunction, conjuncts, equality, outer_columns, plan_refers_to, position, refers_to, substituted,
 };
 use super::{Fresh, default_or, empty_row, plans};
+use crate::lower::numbered;
 use crate::plan::{DistinctOnNode, SetOperationNode, UnnestNode, WindowNode, WindowShape};
 
 /// The values of outer rows that a subquery refers to.
@@ -200,17 +201,66 @@ impl Pushing<'_> {
     fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Pushed> {
         let below = self.bound(&aggregate.input)?;
         let schema = aggregate.input.schema();
-        let group = self.all_over(&aggregate.group_expr, schema, &below)?;
         let calls = self.all_over(&aggregate.aggr_expr, schema, &below)?;
-        if group.iter().any(|expr| any(expr, |expr| matches!(expr, Expr::GroupingSet(_)))) {
-            return Err(plans::unsupported("a reference to an outer query below GROUPING SETS"));
+        if let [Expr::GroupingSet(sets)] = aggregate.group_expr.as_slice() {
+            return self.grouping_sets(aggregate, sets, below, &calls);
         }
+        let group = self.all_over(&aggregate.group_expr, schema, &below)?;
+        self.groups(aggregate, below, group, calls)
+    }
+
+    /// The groups of `below` by `group`: these columns, and those of `calls`.
+    fn groups(&mut self, aggregate: &Aggregate, below: Pushed, group: Vec<Expr>, calls: Vec<Expr>) -> Result<Pushed> {
         let is_global = group.is_empty() && !calls.is_empty();
         let width = group.len();
         let (plan, mut outputs) = plans::aggregated(below.plan, group.into_iter().chain(below.values), calls, self.fresh)?;
         let values: Vec<Expr> = outputs.drain(width..width + self.domain.outer.len()).collect();
         let groups = Pushed { plan, outputs, values, order: vec![], single: width == 0 };
         if is_global { self.with_empty_groups(groups, empty_row(aggregate)?) } else { Ok(groups) }
+    }
+
+    /// The groups of each set, one set below the other: that of all rows is there for each value.
+    fn grouping_sets(&mut self, aggregate: &Aggregate, sets: &GroupingSet, below: Pushed, calls: &[Expr]) -> Result<Pushed> {
+        let GroupingSet::GroupingSets(lists) = sets else {
+            return datafusion_common::internal_err!("grouping sets are not spelled out");
+        };
+        let keys = sets.distinct_expr();
+        let width = keys.len();
+        let all: Vec<Expr> = keys.iter().map(|key| self.over(key, aggregate.input.schema(), &below)).collect::<Result<_>>()?;
+        let mut parts = Vec::with_capacity(lists.len());
+        for set in numbered(lists, &keys) {
+            let groups = if set.keys.is_empty() && calls.is_empty() {
+                let (plan, values) = self.domain.instance(self.fresh)?;
+                Pushed { plan, outputs: vec![], values, order: vec![], single: true }
+            } else {
+                let below = Pushed {
+                    plan: below.plan.clone(),
+                    outputs: vec![],
+                    values: below.values.clone(),
+                    order: vec![],
+                    single: false,
+                };
+                let group = set.keys.iter().map(|&key| all[key].clone()).collect();
+                self.groups(aggregate, below, group, calls.to_vec())?
+            };
+            let types = aggregate.schema.fields().iter().map(|field| field.data_type());
+            let outputs = types.enumerate().map(|(place, data_type)| {
+                if place > width {
+                    return Ok(groups.outputs[set.keys.len() + place - width - 1].clone());
+                }
+                let value = match set.keys.iter().position(|&key| key == place) {
+                    Some(column) => return Ok(groups.outputs[column].clone()),
+                    None if place == width => ScalarValue::UInt64(Some(set.id)).cast_to(data_type)?,
+                    None => ScalarValue::try_from(data_type)?,
+                };
+                Ok(Expr::Literal(value, None))
+            });
+            let outputs = outputs.collect::<Result<_>>()?;
+            parts.push(self.materialised(Pushed { outputs, ..groups })?.plan);
+        }
+        let (plan, mut outputs) = plans::union(parts)?;
+        let values = outputs.split_off(aggregate.schema.fields().len());
+        Ok(Pushed { plan, outputs, values, order: vec![], single: false })
     }
 
     /// Adds the row of the empty group for the values that have no group.

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_common::{Column, DFSchema, Result};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::{Column, Result};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::logical_plan::Projection;
 use datafusion_expr::{Expr, Filter, Join, JoinType, LogicalPlan, Sort};
 
-use super::outer::{any, columns, conjunction, conjuncts, has_subquery, is_subquery, outer_columns, position};
+use super::outer::{columns, conjunction, conjuncts, has_subquery, is_subquery, outer_columns, position};
+use super::pairs::reads;
 use super::{Rows, Unnesting, plans};
 
 /// The subqueries that are joined already, with what stands for each over the rows.
@@ -88,7 +89,7 @@ impl Unnesting {
     }
 
     /// A join with subqueries in its condition. Beside an inner join the condition is a filter; else each subquery is joined with the side that it
-    /// refers to.
+    /// refers to, or with pairs of rows if that is both.
     pub(super) fn join_condition(&mut self, join: Join) -> Result<LogicalPlan> {
         let (nested, plain): (Vec<Expr>, Vec<Expr>) = plans::conditions(&join).into_iter().partition(has_subquery);
         if join.join_type == JoinType::Inner {
@@ -99,6 +100,7 @@ impl Unnesting {
             };
         }
         let kept: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
+        let Some(sides_of) = self.sides_of(&nested, &join)? else { return self.by_pairs(join) };
         let mut sides = [&join.left, &join.right].map(|side| Some(Rows::new(side.as_ref().clone())));
         let mut conditions = plain;
         let mut joined = [Joined::new(), Joined::new()];
@@ -107,7 +109,7 @@ impl Unnesting {
                 if !is_subquery(&expr) {
                     return Ok(Transformed::no(expr));
                 }
-                let side = self.side_of(&expr, &join)?;
+                let side = sides_of.get(&expr).copied().unwrap_or_default();
                 let Some(rows) = sides[side].take() else {
                     return datafusion_common::internal_err!("a subquery was left without rows");
                 };
@@ -123,19 +125,28 @@ impl Unnesting {
         plans::with_columns(left.join(right.plan, join.join_type, conditions)?.plan, kept)
     }
 
-    /// The side of an outer join that `subquery` in its condition belongs to: 0 or 1.
-    fn side_of(&self, subquery: &Expr, join: &Join) -> Result<usize> {
-        let refers = |schema: &DFSchema| -> Result<bool> {
-            let plan = subquery_plan(subquery);
-            let outer = plan.is_some_and(|plan| !outer_columns(plan, schema).is_empty());
-            let own = |expr: &Expr| matches!(expr, Expr::Column(column) if position(schema, column).is_some());
-            Ok(outer || any(subquery, own))
-        };
-        match (refers(join.left.schema())?, refers(join.right.schema())?) {
-            (true, true) => Err(plans::unsupported("a subquery in the ON of an outer join that refers to both sides")),
-            (false, true) => Ok(1),
-            _ => Ok(0),
+    /// The sides of an outer join that the subqueries in its conditions belong to: 0 or 1. `None` if one refers to both.
+    fn sides_of(&self, conditions: &[Expr], join: &Join) -> Result<Option<HashMap<Expr, usize>>> {
+        let mut sides = HashMap::new();
+        let mut to_both = false;
+        for condition in conditions {
+            condition.apply(|expr| {
+                if !is_subquery(expr) {
+                    return Ok(TreeNodeRecursion::Continue);
+                }
+                let side = match (reads(expr, join.left.schema())?, reads(expr, join.right.schema())?) {
+                    (true, true) => {
+                        to_both = true;
+                        return Ok(TreeNodeRecursion::Stop);
+                    }
+                    (false, true) => 1,
+                    _ => 0,
+                };
+                sides.insert(expr.clone(), side);
+                Ok(TreeNodeRecursion::Jump)
+            })?;
         }
+        Ok((!to_both).then_some(sides))
     }
 
     /// `expr` over `rows` with a value in place of each subquery; the rows get columns for them.
@@ -192,7 +203,8 @@ impl Unnesting {
     }
 }
 
-fn subquery_plan(expr: &Expr) -> Option<&LogicalPlan> {
+/// The plan of a subquery, if `expr` is one.
+pub(super) fn subquery_plan(expr: &Expr) -> Option<&LogicalPlan> {
     match expr {
         Expr::Exists(exists) => Some(&exists.subquery.subquery),
         Expr::InSubquery(membership) => Some(&membership.subquery.subquery),
@@ -232,7 +244,7 @@ fn hidden_columns(sort: &Sort, projection: &Projection) -> Result<Vec<Expr>> {
                     hidden.push(Expr::Column(column));
                 }
             }
-            Ok(datafusion_common::tree_node::TreeNodeRecursion::Continue)
+            Ok(TreeNodeRecursion::Continue)
         })?;
     }
     Ok(hidden)

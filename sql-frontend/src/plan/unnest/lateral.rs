@@ -33,11 +33,11 @@ impl Unnesting {
         if !matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti) {
             return Err(plans::unsupported(format!("a {} join with LATERAL", join.join_type)));
         }
-        let rows = Rows::new(join.left.as_ref().clone());
         let (nested, conditions): (Vec<Expr>, Vec<Expr>) = plans::conditions(&join).into_iter().partition(has_subquery);
         if !nested.is_empty() && join.join_type != JoinType::Inner {
-            return Err(plans::unsupported("a subquery in the ON of an outer join with LATERAL"));
+            return self.by_pairs(join);
         }
+        let rows = Rows::new(join.left.as_ref().clone());
         let lifted = match self.lifted(&rows, &join.right, Asked::Rows)? {
             // Which rows have no match is decided by the keys and the condition together.
             Some(lifted) if lifted.default.is_none() || (conditions.is_empty() && join.join_type == JoinType::Left) => lifted,

@@ -7,7 +7,8 @@
 //!    take no part. Where that does not do, [`domain`] computes the subquery for all values that the outer rows have, as Neumann and
 //!    Kemper showed in general ("Unnesting Arbitrary Queries", BTW 2015), and these are the keys.
 //! 2. The relation is joined, as what is asked for: a value ([`scalar`]), a truth value of three ([`quantified`]), the rows that have a match or none
-//!    (semi and anti joins, for the conditions of WHERE), or its rows ([`lateral`]).
+//!    (semi and anti joins, for the conditions of WHERE), or its rows ([`lateral`]). What an outer join asks of both its sides is joined with pairs
+//!    of rows ([`pairs`]).
 //!
 //! DataFusion's own rules for this are not used: they leave some subqueries as they are, take NULL for false in others, and join a scalar subquery without a
 //! look at the number of its rows. The types of the plan are resolved before, its rules of optimisation run after: pushing down filters, making inner
@@ -19,6 +20,7 @@ mod lateral;
 mod lift;
 mod max_one_row;
 mod outer;
+mod pairs;
 mod plans;
 mod quantified;
 mod rows;
@@ -147,8 +149,9 @@ impl Unnesting {
 
 /// The row of an aggregation without groups over no rows.
 fn empty_row(aggregate: &Aggregate) -> Result<Vec<Expr>> {
-    let width = aggregate.group_expr.len();
-    let fields = aggregate.schema.fields().iter().skip(width);
+    let fields = aggregate.schema.fields();
+    // Grouping sets have a column for their number as well.
+    let fields = fields.iter().skip(fields.len() - aggregate.aggr_expr.len());
     let values = aggregate.aggr_expr.iter().zip(fields).map(|(expr, field)| {
         let Expr::AggregateFunction(call) = expr.clone().unalias_nested().data else {
             return datafusion_common::internal_err!("{expr} is no aggregate");
