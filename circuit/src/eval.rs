@@ -13,7 +13,7 @@ mod cast;
 mod compare;
 mod conditional;
 pub(crate) mod decimal;
-mod function;
+pub(crate) mod function;
 mod in_list;
 mod isolate;
 mod logic;

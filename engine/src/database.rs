@@ -158,6 +158,18 @@ impl Database {
         crate::execute::register_scalar_function(self, function)
     }
 
+    /// Makes an aggregate in Rust known to SQL: any aggregate function of DataFusion ([`datafusion_expr::create_udaf`] makes one of an accumulator). It is
+    /// applied anew to all rows of a group that an epoch changed, in the order of the call's `ORDER BY` and then of its arguments; so its accumulators need
+    /// neither retract nor merge. If it fails on a group, or panics, the group is in the error relation of the view until it changes again.
+    ///
+    /// The function must yield the same value for the same rows for ever. It is registered anew each time that a database is opened.
+    ///
+    /// # Errors
+    /// `DT1011` if its volatility is not immutable, `DT1006` if a function of its name exists.
+    pub fn register_aggregate_function(&self, function: datafusion_expr::AggregateUDF) -> Result<()> {
+        crate::execute::register_aggregate_function(self, function)
+    }
+
     /// All relations, by name.
     pub fn relations(&self) -> Vec<RelationInfo> {
         self.names().catalog.relations().map(|relation| info(relation)).collect()

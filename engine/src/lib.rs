@@ -32,7 +32,7 @@ mod time;
 mod transaction;
 mod worker;
 
-/// The crates whose types are in batches of rows and in functions in Rust ([`Database::register_scalar_function`]), in the versions that Deltic uses.
+/// The crates whose types are in batches of rows and in functions in Rust ([`Database::register_scalar_function`], [`Database::register_aggregate_function`]), in the versions that Deltic uses.
 pub use {arrow, datafusion_common, datafusion_expr};
 
 pub use config::{Config, OverflowPolicy};

@@ -1,5 +1,6 @@
 //! The functions that are made of all rows of a group.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, UInt32Array};
@@ -16,6 +17,7 @@ use deltic_zset::types::{canonicalize, justify_intervals};
 use super::json::{write_json, write_key};
 use super::{AggregateCall, AggregateFunction};
 use crate::errors::code;
+use crate::eval::function::panic_text;
 use crate::{EvalError, SortKey, aggregate_text};
 
 /// The most elements of an array, and bytes of a text: as in PostgreSQL, about a gigabyte.
@@ -185,7 +187,10 @@ fn other(
             canonicalize(&accumulator.evaluate()?.to_array()?).map_err(|error| DataFusionError::External(Box::new(error)))?;
         ScalarValue::try_from_array(&result, 0)?.cast_to(&call.data_type)
     };
-    run().map_err(|error| EvalError::new(code::FUNCTION, format!("{} failed: {}", function.name(), error.strip_backtrace())))
+    // Functions of users may panic: that is an error of the group, too.
+    let outcome =
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(DataFusionError::Execution(panic_text(panic.as_ref()))));
+    outcome.map_err(|error| EvalError::new(code::FUNCTION, format!("{} failed: {}", function.name(), error.strip_backtrace())))
 }
 
 fn field(name: &str, data_type: &DataType) -> FieldRef {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use datafusion_expr::ScalarUDF;
+use datafusion_expr::{AggregateUDF, ScalarUDF};
 use deltic_sql::{CreateFunction, CreateTable, CreateView, Created, Drop, DropFunction, Relation, RelationKind, SqlError};
 
 use crate::Database;
@@ -124,6 +124,16 @@ pub(crate) fn register_scalar_function(database: &Database, function: ScalarUDF)
     let guard = database.define();
     let mut names = Names::clone(&database.names());
     names.catalog.register_scalar_function(function)?;
+    database.set_names(names);
+    drop(guard);
+    Ok(())
+}
+
+/// Makes an aggregate in Rust known to SQL.
+pub(crate) fn register_aggregate_function(database: &Database, function: AggregateUDF) -> Result<()> {
+    let guard = database.define();
+    let mut names = Names::clone(&database.names());
+    names.catalog.register_aggregate_function(function)?;
     database.set_names(names);
     drop(guard);
     Ok(())

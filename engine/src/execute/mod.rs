@@ -13,7 +13,8 @@ pub(crate) use advance::{advance_clock, advance_watermark};
 pub(crate) use change::{delete, insert, truncate, update};
 pub(crate) use copy::copy;
 pub(crate) use definition::{
-    create_function, create_table, create_view, drop_functions, drop_relations, register_scalar_function,
+    create_function, create_table, create_view, drop_functions, drop_relations, register_aggregate_function,
+    register_scalar_function,
 };
 pub(crate) use query::{query, subscribe};
 pub(crate) use show::{describe, errors, explain, show};

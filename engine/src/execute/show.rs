@@ -83,7 +83,8 @@ fn views(catalog: &Catalog) -> Result<Rows> {
 /// The functions of users: first those in SQL, then those in Rust.
 fn functions(catalog: &Catalog) -> Result<Rows> {
     let sql: Vec<&SqlFunction> = catalog.sql_functions().collect();
-    let rust: Vec<String> = catalog.scalar_functions().map(|function| function.name().to_owned()).collect();
+    let scalar = catalog.scalar_functions().map(|function| function.name().to_owned());
+    let rust: Vec<String> = scalar.chain(catalog.aggregate_functions().map(|function| function.name().to_owned())).collect();
     let nothing = |_: &String| None;
     rows(vec![
         ("name", strings(sql.iter().map(|function| function.name.clone()).chain(rust.iter().cloned()))),

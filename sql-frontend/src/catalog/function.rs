@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use datafusion_expr::{ScalarUDF, Volatility};
+use datafusion_expr::{AggregateUDF, ScalarUDF, Volatility};
 use sqlparser::ast::{self, Expr, Spanned, Visit, VisitMut, Visitor, VisitorMut};
 
 use super::Catalog;
@@ -75,9 +75,20 @@ impl Catalog {
         self.scalar_functions.values()
     }
 
+    /// The aggregate in Rust with this name.
+    pub fn aggregate_function(&self, name: &str) -> Option<&Arc<AggregateUDF>> {
+        self.aggregate_functions.get(name)
+    }
+
+    /// All aggregates in Rust, by name.
+    pub fn aggregate_functions(&self) -> impl Iterator<Item = &Arc<AggregateUDF>> {
+        self.aggregate_functions.values()
+    }
+
     /// The names of all functions of users.
     pub(crate) fn function_names(&self) -> impl Iterator<Item = &str> {
-        self.sql_functions.keys().chain(self.scalar_functions.keys()).map(String::as_str)
+        let rust = self.scalar_functions.keys().chain(self.aggregate_functions.keys());
+        self.sql_functions.keys().chain(rust).map(String::as_str)
     }
 
     /// Adds a function in Rust, which SQL can call from then on.
@@ -85,20 +96,35 @@ impl Catalog {
     /// # Errors
     /// DT1011 if it is not immutable, DT1006 if its name is taken, DT1001 if SQL could not write it.
     pub fn register_scalar_function(&mut self, function: ScalarUDF) -> Result<(), SqlError> {
+        let name = self.check_registered(function.name(), function.signature().volatility)?;
+        self.scalar_functions.insert(name, Arc::new(function));
+        Ok(())
+    }
+
+    /// Adds an aggregate in Rust, which SQL can call from then on.
+    ///
+    /// # Errors
+    /// DT1011 if it is not immutable, DT1006 if its name is taken, DT1001 if SQL could not write it.
+    pub fn register_aggregate_function(&mut self, function: AggregateUDF) -> Result<(), SqlError> {
+        let name = self.check_registered(function.name(), function.signature().volatility)?;
+        self.aggregate_functions.insert(name, Arc::new(function));
+        Ok(())
+    }
+
+    /// The name of a function in Rust, if it can be one.
+    fn check_registered(&self, name: &str, volatility: Volatility) -> Result<String, SqlError> {
         let nowhere = Position::default();
-        let name = function.name().to_string();
         if name.is_empty() || name != name.to_lowercase() {
             let message = format!("the function name '{name}' must be in lower case: SQL folds what is not quoted");
             return Err(SqlError::new(Code::Syntax, nowhere, message));
         }
-        if function.signature().volatility != Volatility::Immutable {
+        if volatility != Volatility::Immutable {
             let message = format!("{name}() is not a function of its arguments, so its rows could not be retracted");
             let error = SqlError::new(Code::Volatile, nowhere, message);
             return Err(error.with_hint("give it the signature of an immutable function if it is one"));
         }
-        self.check_free(&Name { value: name.clone(), position: nowhere }, false)?;
-        self.scalar_functions.insert(name, Arc::new(function));
-        Ok(())
+        self.check_free(&Name { value: name.to_string(), position: nowhere }, false)?;
+        Ok(name.to_string())
     }
 
     fn check_free(&self, name: &Name, or_replace: bool) -> Result<(), SqlError> {
@@ -109,7 +135,7 @@ impl Catalog {
         if is_known(&name.value) {
             return taken("a built-in function");
         }
-        if self.scalar_functions.contains_key(&name.value) {
+        if self.scalar_functions.contains_key(&name.value) || self.aggregate_functions.contains_key(&name.value) {
             return taken("a function in Rust");
         }
         if self.sql_functions.contains_key(&name.value) && !or_replace {
@@ -198,7 +224,7 @@ impl Catalog {
 
 /// The function that `create` describes, checked by planning it over NULLs of its parameters' types.
 fn define(catalog: &Catalog, create: &CreateFunction) -> Result<SqlFunction, SqlError> {
-    check_body(create)?;
+    check_body(catalog, create)?;
     let mut body = create.body.clone();
     let mut inliner = Inliner::new(catalog);
     let mut inline = Inline { inliner: &mut inliner, own: &create.name.value };
@@ -278,24 +304,24 @@ impl VisitorMut for Inline<'_, '_> {
 }
 
 /// A body is an expression over its parameters: no subqueries, aggregates or names with a qualifier.
-fn check_body(create: &CreateFunction) -> Result<(), SqlError> {
-    struct Check<'a>(&'a CreateFunction);
+fn check_body(catalog: &Catalog, create: &CreateFunction) -> Result<(), SqlError> {
+    struct Check<'a>(&'a Catalog, &'a CreateFunction);
 
     impl Visitor for Check<'_> {
         type Break = SqlError;
 
         fn pre_visit_query(&mut self, _: &ast::Query) -> ControlFlow<SqlError> {
-            ControlFlow::Break(SqlError::unsupported(self.0.body_position, "a subquery in a function"))
+            ControlFlow::Break(SqlError::unsupported(self.1.body_position, "a subquery in a function"))
         }
 
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<SqlError> {
             let start = expr.span().start;
-            let position = if start.line > 0 { start.into() } else { self.0.body_position };
+            let position = if start.line > 0 { start.into() } else { self.1.body_position };
             let refuse = |what: &str| ControlFlow::Break(SqlError::unsupported(position, format!("{what} in a function")));
             match expr {
                 Expr::CompoundIdentifier(_) => refuse("a name with a qualifier"),
                 Expr::Function(function) => match function.name.0.as_slice() {
-                    [ast::ObjectNamePart::Identifier(ident)] if is_aggregate(&fold(ident)) => refuse("an aggregate"),
+                    [ast::ObjectNamePart::Identifier(ident)] if is_aggregate(self.0, &fold(ident)) => refuse("an aggregate"),
                     [ast::ObjectNamePart::Identifier(ident)] if function.over.is_some() || is_window_function(&fold(ident)) => {
                         refuse("a window function")
                     }
@@ -306,7 +332,7 @@ fn check_body(create: &CreateFunction) -> Result<(), SqlError> {
         }
     }
 
-    match create.body.visit(&mut Check(create)) {
+    match create.body.visit(&mut Check(catalog, create)) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion_expr::ScalarUDF;
+use datafusion_expr::{AggregateUDF, ScalarUDF};
 use deltic_circuit::{CircuitRef, Expr, Properties, SortKey};
 use sqlparser::ast;
 
@@ -92,6 +92,7 @@ pub struct Catalog {
     relations: BTreeMap<String, Arc<Relation>>,
     sql_functions: BTreeMap<String, Arc<SqlFunction>>,
     scalar_functions: BTreeMap<String, Arc<ScalarUDF>>,
+    aggregate_functions: BTreeMap<String, Arc<AggregateUDF>>,
 }
 
 /// What a CREATE did.

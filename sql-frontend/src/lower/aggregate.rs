@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::new_empty_array;
+use arrow::array::{ArrayRef, new_empty_array};
 use arrow::datatypes::DataType;
-use datafusion_common::{DFSchema, ScalarValue};
+use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction as PlanAggregate, NullTreatment};
-use datafusion_expr::{Aggregate, AggregateUDF, Expr as PlanExpr, SortExpr};
+use datafusion_expr::{Aggregate, AggregateUDF, Expr as PlanExpr, ExprSchemable, SortExpr};
 use deltic_circuit::aggregate::finish_group;
 use deltic_circuit::{AggregateCall, AggregateFunction, Expr, Moment, SortKey};
 
@@ -105,7 +105,9 @@ impl<'a> Calls<'a> {
         call.parameters = parameters(&call.function, func.name(), constants, schema)?;
         call.arguments = arguments.iter().map(|expr| self.push(expr)).collect();
         if matches!(call.function, AggregateFunction::Other(_)) {
-            try_out(&call, arguments, schema)?;
+            let types = arguments.iter().map(|expr| Ok(lower_expression(expr, schema)?.data_type()));
+            // Constants that it does not take are refused before there are any rows.
+            try_out(&call, &types.collect::<Lower<Vec<_>>>()?)?;
         }
         let chosen_by_argument = matches!(call.function, AggregateFunction::ArgMin | AggregateFunction::ArgMax);
         if !params.order_by.is_empty() && chosen_by_argument {
@@ -246,14 +248,29 @@ fn parameters(function: &AggregateFunction, name: &str, constants: &[&PlanExpr],
     constants.iter().map(constant).collect()
 }
 
-/// Applies a function of DataFusion to no rows, so that constants that it does not take are refused before there are any.
-fn try_out(call: &AggregateCall, arguments: &[&PlanExpr], schema: &DFSchema) -> Lower<()> {
-    let empty = |expr: &&PlanExpr| Ok(new_empty_array(&lower_expression(expr, schema)?.data_type()));
-    let columns = arguments.iter().map(empty).collect::<Lower<Vec<_>>>()?;
-    match finish_group(call, &columns, &[]) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(SqlError::nowhere(Code::Query, error.message)),
+/// Applies a function of DataFusion to no rows.
+fn try_out(call: &AggregateCall, types: &[DataType]) -> Lower<ScalarValue> {
+    let columns: Vec<ArrayRef> = types.iter().map(new_empty_array).collect();
+    finish_group(call, &columns, &[]).map_err(|error| SqlError::nowhere(Code::Query, error.message))
+}
+
+/// The value of `call` over no rows; its result is of type `data_type`.
+pub(crate) fn value_of_no_rows(call: &PlanAggregate, data_type: &DataType, schema: &DFSchema) -> Result<ScalarValue> {
+    let function = function_of(&call.func);
+    if !matches!(function, AggregateFunction::Other(_)) {
+        return call.func.default_value(data_type);
     }
+    let args = &call.params.args;
+    let is_constant = |expr: &PlanExpr| matches!(expr, PlanExpr::Literal(..));
+    let values = args.iter().rposition(|expr| !is_constant(expr)).map_or(1, |last| last + 1).min(args.len());
+    let external = |error: SqlError| DataFusionError::External(Box::new(error));
+    let column_type = |data_type: &DataType| column_type(data_type).map_err(external);
+    let types = args[..values].iter().map(|expr| column_type(&expr.get_type(schema)?)).collect::<Result<Vec<_>>>()?;
+    let mut made = AggregateCall::new(function, 0..values, column_type(data_type)?);
+    let constants = args[values..].iter();
+    made.parameters =
+        constants.filter_map(|expr| if let PlanExpr::Literal(value, _) = expr { Some(value.clone()) } else { None }).collect();
+    try_out(&made, &types).map_err(external)
 }
 
 trait Unaliased {

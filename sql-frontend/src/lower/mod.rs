@@ -25,6 +25,7 @@ mod time_bounds;
 mod window;
 mod window_function;
 
+pub(crate) use aggregate::value_of_no_rows;
 pub(crate) use clock::{check_clock, reads_clock};
 pub(crate) use emit::{EmitMode, emit};
 pub(crate) use expr::{fold, lower_expression};

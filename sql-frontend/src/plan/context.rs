@@ -176,7 +176,7 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        FUNCTIONS.aggregate(name).cloned()
+        FUNCTIONS.aggregate(name).or_else(|| self.catalog.aggregate_function(name)).cloned()
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {

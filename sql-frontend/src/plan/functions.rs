@@ -13,6 +13,7 @@ use super::grouping::GROUPING;
 use super::list_rows::UNNEST;
 use super::window::{MARKERS, WindowKind};
 use super::{naming, spelling};
+use crate::catalog::Catalog;
 
 /// The functions that need OVER.
 pub(crate) const WINDOW_FUNCTIONS: &[&str] = &[
@@ -135,9 +136,9 @@ pub(crate) fn is_known(name: &str) -> bool {
         || FUNCTIONS.window(name).is_some()
 }
 
-/// Whether an aggregate of this name is built in.
-pub(crate) fn is_aggregate(name: &str) -> bool {
-    FUNCTIONS.aggregate(name).is_some()
+/// Whether there is an aggregate of this name.
+pub(crate) fn is_aggregate(catalog: &Catalog, name: &str) -> bool {
+    FUNCTIONS.aggregate(name).is_some() || catalog.aggregate_function(name).is_some()
 }
 
 /// Whether a window function of this name is built in.

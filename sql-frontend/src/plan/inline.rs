@@ -43,6 +43,10 @@ impl<'a> Inliner<'a> {
         }
         if self.catalog.scalar_function(&name).is_some() {
             self.note(&name);
+            return without_modifiers(function, &name, position).map(|()| None);
+        }
+        if self.catalog.aggregate_function(&name).is_some() {
+            self.note(&name);
             return Ok(None);
         }
         // Words of clauses that are written as calls, and marks that rewriting leaves.
@@ -66,13 +70,8 @@ impl<'a> Inliner<'a> {
 
     fn body(&mut self, found: &SqlFunction, call: &Function, position: Position) -> Result<Expr, SqlError> {
         let refused = |what: &str| SqlError::unsupported(position, format!("{what} of the function {}", found.name));
-        if call.over.is_some() || call.filter.is_some() || call.null_treatment.is_some() || !call.within_group.is_empty() {
-            return Err(refused("OVER, FILTER or another modifier"));
-        }
+        without_modifiers(call, &found.name, position)?;
         let FunctionArguments::List(list) = &call.args else { return Err(refused("a call without parentheses")) };
-        if list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
-            return Err(refused("DISTINCT or another modifier"));
-        }
         let given = list.args.iter().map(|argument| match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr.clone()),
             _ => Err(refused("a named argument or *")),
@@ -102,6 +101,20 @@ impl<'a> Inliner<'a> {
         }
         self.nodes = substitute.nodes;
         Ok(cast(body, &found.returns))
+    }
+}
+
+/// What is no aggregate has no modifiers.
+fn without_modifiers(call: &Function, name: &str, position: Position) -> Result<(), SqlError> {
+    let refused = |what: &str| Err(SqlError::unsupported(position, format!("{what} of the function {name}")));
+    if call.over.is_some() || call.filter.is_some() || call.null_treatment.is_some() || !call.within_group.is_empty() {
+        return refused("OVER, FILTER or another modifier");
+    }
+    match &call.args {
+        FunctionArguments::List(list) if list.duplicate_treatment.is_some() || !list.clauses.is_empty() => {
+            refused("DISTINCT or another modifier")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -34,7 +34,7 @@ use datafusion_expr::expr::Case;
 use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::{Aggregate, Expr, LogicalPlan};
 
-use crate::lower::{fold, lower_expression};
+use crate::lower::{fold, lower_expression, value_of_no_rows};
 use domain::over_domain;
 use lift::{Asked, Lifted, Lifting};
 use outer::{any_in_plan, has_subquery, is_subquery};
@@ -156,7 +156,7 @@ fn empty_row(aggregate: &Aggregate) -> Result<Vec<Expr>> {
         let Expr::AggregateFunction(call) = expr.clone().unalias_nested().data else {
             return datafusion_common::internal_err!("{expr} is no aggregate");
         };
-        Ok(Expr::Literal(call.func.default_value(field.data_type())?, None))
+        Ok(Expr::Literal(value_of_no_rows(&call, field.data_type(), aggregate.input.schema())?, None))
     });
     values.collect()
 }

@@ -4,7 +4,7 @@ use datafusion_expr::Volatility;
 use sqlparser::ast::*;
 
 use super::super::clock::CLOCK_FUNCTIONS;
-use super::super::functions::{FUNCTIONS, WINDOW_FUNCTIONS};
+use super::super::functions::{FUNCTIONS, WINDOW_FUNCTIONS, is_known};
 use super::super::grouping::GROUPING;
 use super::super::list_rows::UNNEST;
 use super::super::naming;
@@ -35,7 +35,8 @@ impl Validator {
             (function.uses_odbc_syntax, "{fn ..}"),
             (!matches!(function.parameters, FunctionArguments::None), "parameters of a function"),
         ])?;
-        let is_aggregate = FUNCTIONS.aggregate(&name).is_some() && function.over.is_none();
+        // What is not known here may be an aggregate of the user's.
+        let is_aggregate = (FUNCTIONS.aggregate(&name).is_some() || !is_known(&name)) && function.over.is_none();
         here.absent(&[
             (
                 function.null_treatment.is_some() && !is_aggregate && function.over.is_none(),
