@@ -121,7 +121,7 @@ impl Functions {
     /// The names that calls may have, for suggestions.
     pub(crate) fn names<'a>(&'a self) -> impl Iterator<Item = &'a str> {
         let others = spelling::names().map(|name| -> &'a str { name });
-        self.scalar_names().chain(self.aggregate_names()).chain(others)
+        self.scalar_names().chain(self.aggregate_names()).chain(WINDOW_FUNCTIONS.iter().copied()).chain(others)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Calls: whether the function exists, is pure, and is called in a way that has a meaning here.
 
-use datafusion_expr::Volatility;
+use datafusion_expr::{AggregateUDF, Volatility};
 use sqlparser::ast::*;
 
 use super::super::clock::CLOCK_FUNCTIONS;
@@ -18,9 +18,6 @@ use crate::parser::fold;
 /// The aggregates of which other numbers of arguments would get a message about types from the binder.
 const UNARY: &[&str] = &["sum", "avg", "min", "max"];
 
-/// The aggregates over frames.
-const FRAMED: &[&str] = &["count", "sum", "avg", "min", "max"];
-
 /// Window functions whose result is the argument of some row.
 const CHOOSES_ROWS: &[&str] = &["lag", "lead", "first_value", "last_value", "nth_value"];
 
@@ -35,14 +32,14 @@ impl Validator {
             (function.uses_odbc_syntax, "{fn ..}"),
             (!matches!(function.parameters, FunctionArguments::None), "parameters of a function"),
         ])?;
-        // What is not known here may be an aggregate of the user's.
-        let is_aggregate = (FUNCTIONS.aggregate(&name).is_some() || !is_known(&name)) && function.over.is_none();
+        // What is not built in may be an aggregate of the user's, or misspelt: that is seen where the catalog is known.
+        let may_be_aggregate = aggregate(&name, function.over.is_some()).is_some() || !is_known(&name);
         here.absent(&[
             (
-                function.null_treatment.is_some() && !is_aggregate && function.over.is_none(),
+                function.null_treatment.is_some() && !may_be_aggregate && function.over.is_none(),
                 "IGNORE / RESPECT NULLS without OVER",
             ),
-            (!function.within_group.is_empty() && !is_aggregate, "WITHIN GROUP"),
+            (!function.within_group.is_empty() && !may_be_aggregate, "WITHIN GROUP"),
         ])?;
         here.order_by_list(&function.within_group)?;
         let mut distinct = false;
@@ -55,7 +52,7 @@ impl Validator {
                 arguments = list.args.len();
                 match is_session_bound(&name) {
                     true => here.session_arguments(list)?,
-                    false => here.function_arguments(list, is_aggregate)?,
+                    false => here.function_arguments(list, may_be_aggregate)?,
                 }
             }
         }
@@ -147,23 +144,22 @@ impl Validator {
     }
 
     fn window_function(self, name: &str, function: &Function, over: &WindowType, distinct: bool) -> Valid {
-        let is_aggregate = FRAMED.contains(&name);
-        if !is_aggregate && !WINDOW_FUNCTIONS.contains(&name) {
-            let known = FUNCTIONS.window(name).is_some() || FUNCTIONS.aggregate(name).is_some();
-            return if known {
-                self.refuse(format!("the window function {name} .. OVER"))
-            } else {
-                self.resolve(name).and_then(|()| self.refuse(format!("{name} with OVER")))
+        let aggregate = aggregate(name, true);
+        if aggregate.is_none() && !WINDOW_FUNCTIONS.contains(&name) && is_known(name) {
+            return match FUNCTIONS.window(name) {
+                Some(_) => self.refuse(format!("the window function {name} .. OVER")),
+                None => self.resolve(name).and_then(|()| self.refuse(format!("{name} with OVER"))),
             };
         }
+        let takes_nulls = aggregate.map_or(CHOOSES_ROWS.contains(&name), |aggregate| aggregate.supports_null_handling_clause());
+        let no_aggregate = WINDOW_FUNCTIONS.contains(&name);
         self.absent(&[
-            (distinct, "DISTINCT in a window function"),
-            (function.filter.is_some() && !is_aggregate, "FILTER of a window function that is no aggregate"),
-            (
-                matches!(function.null_treatment, Some(NullTreatment::IgnoreNulls)) && !CHOOSES_ROWS.contains(&name),
-                "IGNORE NULLS in a function other than lag, lead, first_value, last_value and nth_value",
-            ),
+            (distinct && no_aggregate, "DISTINCT in a window function that is no aggregate"),
+            (function.filter.is_some() && no_aggregate, "FILTER of a window function that is no aggregate"),
         ])?;
+        if ignores_nulls(function) && !takes_nulls && is_known(name) {
+            return self.refuse(format!("IGNORE NULLS in {name} .. OVER"));
+        }
         function.filter.as_deref().map_or(Ok(()), |filter| self.expr(filter))?;
         match over {
             WindowType::NamedWindow(_) => Ok(()),
@@ -180,4 +176,22 @@ impl Validator {
             WindowFrameBound::CurrentRow | WindowFrameBound::Preceding(None) | WindowFrameBound::Following(None) => Ok(()),
         })
     }
+}
+
+/// The aggregate of this name, where one stands: with OVER, a window function of that name comes first.
+fn aggregate(name: &str, over: bool) -> Option<&'static AggregateUDF> {
+    let is_window_function = over && WINDOW_FUNCTIONS.contains(&name);
+    FUNCTIONS.aggregate(name).filter(|_| !is_window_function).map(AsRef::as_ref)
+}
+
+fn ignores_nulls(function: &Function) -> bool {
+    let inside = match &function.args {
+        FunctionArguments::List(list) => list.clauses.as_slice(),
+        _ => &[],
+    };
+    let inside = inside.iter().find_map(|clause| match clause {
+        FunctionArgumentClause::IgnoreOrRespectNulls(nulls) => Some(*nulls),
+        _ => None,
+    });
+    matches!(function.null_treatment.or(inside), Some(NullTreatment::IgnoreNulls))
 }

@@ -3,7 +3,8 @@
 use sqlparser::ast::*;
 
 use super::super::spelling::{compares, tuple};
-use super::{Valid, Validator, refused_name};
+use super::expression::refused_name;
+use super::{Valid, Validator};
 use crate::SqlError;
 use crate::error::Code;
 
