@@ -6,11 +6,15 @@
 //!
 //! Both say what `deltic-operators` does. There is no arm for "any other operator": a new one must say what it costs.
 
+use std::fmt::Write;
+
 use arrow::datatypes::{DataType, Schema};
 use deltic_zset::RowLayout;
 
+use crate::frame::{WindowCall, WindowFunction};
 use crate::{
     AggregateCall, Circuit, EmitPolicy, JoinKey, JoinKind, Node, NodeId, Operator, Recursion, SessionOutput, Window, aggregate,
+    aggregate_text,
 };
 
 /// What a node costs.
@@ -85,11 +89,7 @@ pub fn cost(circuit: &Circuit, id: NodeId) -> Cost {
             let end = limit.filter(|_| !ties).map(|limit| offset.saturating_add(limit));
             top_k(!partition.is_empty(), end, input(0))
         }
-        Operator::WindowFrame { .. } => Cost {
-            growth: "O(log n + m)",
-            work: "one descent among the n rows of its partition, then the m rows whose results it can alter".to_owned(),
-            state: vec![ordered(&input(0).schema, "row")],
-        },
+        Operator::WindowFrame { calls, .. } => window_frame(calls, input(0)),
         Operator::TimeWindow { window, .. } => time_window(*window),
         Operator::Session { output, .. } => session(output, node, input(0)),
         Operator::Emit { policy } => emit(*policy, &node.schema),
@@ -283,6 +283,27 @@ fn push_new(state: &mut Vec<StateCost>, new: StateCost) {
     if !state.contains(&new) {
         state.push(new);
     }
+}
+
+/// Most functions are looked up in the sums over ranges of rows; the others read the rows of frames.
+fn window_frame(calls: &[WindowCall], input: &Node) -> Cost {
+    let aggregates = calls.iter().filter_map(|call| match &call.function {
+        WindowFunction::Aggregate { call, .. } if !call.is_mergeable() => Some(call),
+        _ => None,
+    });
+    let (sliding, reading): (Vec<&AggregateCall>, Vec<&AggregateCall>) = aggregates.partition(|call| call.is_reversible());
+    let mut growth = "O(log n + m)";
+    let mut work = "one descent among the n rows of its partition, then the m rows whose results it can alter".to_owned();
+    let texts = |calls: &[&AggregateCall]| calls.iter().map(|call| aggregate_text(call)).collect::<Vec<_>>().join(", ");
+    if !sliding.is_empty() {
+        growth = "O(log n + m + f)";
+        let _ = write!(work, "; {}: and once the f rows of their frames", texts(&sliding));
+    }
+    if !reading.is_empty() {
+        growth = "O(log n + m * f)";
+        let _ = write!(work, "; {}: the f rows of the frame of each of them", texts(&reading));
+    }
+    Cost { growth, work, state: vec![ordered(&input.schema, "row")] }
 }
 
 /// `end` is the number of rows before the end of the window, if it has one that does not depend on the rows.

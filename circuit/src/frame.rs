@@ -191,7 +191,7 @@ impl WindowFunction {
     pub fn columns(&self) -> Vec<usize> {
         match self {
             WindowFunction::Lag { argument, .. } | WindowFunction::Value { argument, .. } => vec![*argument],
-            WindowFunction::Aggregate { call, .. } => call.arguments.iter().copied().chain(call.filter).collect(),
+            WindowFunction::Aggregate { call, .. } => call.columns().collect(),
             _ => Vec::new(),
         }
     }

@@ -254,10 +254,20 @@ impl AggregateCall {
         self.arguments.iter().copied().chain(order).chain(self.filter)
     }
 
-    /// Whether the result follows from the count, the sum and the extremes of one argument, which is what sessions keep.
+    /// Whether the result follows from the count, the sum and the extremes of one argument: what sessions keep, and ranges of rows.
     pub fn is_mergeable(&self) -> bool {
-        use AggregateFunction::{Avg, Count, Max, Min, Sum};
-        matches!(self.function, Count | Sum | Avg | Min | Max) && self.arguments.len() <= 1 && !self.distinct
+        use AggregateFunction::{Avg, BoolAnd, BoolOr, Count, Max, Min, Sum};
+        matches!(self.function, Count | Sum | Avg | Min | Max | BoolAnd | BoolOr) && self.arguments.len() <= 1 && !self.distinct
+    }
+
+    /// Whether a row can be taken off the result again, so that a frame that moves costs the rows that enter and leave it.
+    pub fn is_reversible(&self) -> bool {
+        matches!(self.function, AggregateFunction::Moment(_)) && !self.distinct
+    }
+
+    /// Whether over a frame the function sees the rows in the order of the window, and not in one of its own.
+    pub fn follows_window(&self) -> bool {
+        self.function.reads_group() && self.order.is_empty()
     }
 
     /// What a changed row costs; `append_only` if none is ever deleted.

@@ -22,7 +22,7 @@ use crate::interpreter::{compare_key, compare_values, identity};
 /// The values of a row, and its weight.
 type Weighted<'a> = (&'a [ScalarValue], i64);
 
-/// Puts rows into the order in which `call` is to see them, unless a window says otherwise.
+/// Puts rows into the order in which `call` is to see them, unless it [follows](AggregateCall::follows_window) that of a window.
 pub fn sort_rows(call: &AggregateCall, rows: &mut [Weighted<'_>]) {
     let keys = call.sort_keys();
     rows.sort_by(|(left, _), (right, _)| {

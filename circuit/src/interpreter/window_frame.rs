@@ -105,7 +105,9 @@ impl<'a> Partition<'a> {
             WindowFunction::Aggregate { call, frame } => {
                 let mut rows: Vec<(&[ScalarValue], i64)> =
                     self.frame(frame, place).into_iter().map(|row| (self.rows[row].as_slice(), 1)).collect();
-                sort_rows(call, &mut rows);
+                if !call.follows_window() {
+                    sort_rows(call, &mut rows);
+                }
                 aggregate(call, &self.input.schema, &rows)
             }
         }

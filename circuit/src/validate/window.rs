@@ -40,7 +40,6 @@ fn function(call: &WindowCall, input: &Node) -> Check {
             yields(input.schema.field(*argument).data_type())
         }
         WindowFunction::Aggregate { call: aggregate, .. } => {
-            ensure(!aggregate.distinct && aggregate.order.is_empty(), || "has DISTINCT or an order over a frame".to_owned())?;
             aggregate_calls(std::slice::from_ref(aggregate), input)?;
             yields(&aggregate.data_type)
         }

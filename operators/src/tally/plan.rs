@@ -170,7 +170,7 @@ impl Plan {
     }
 
     fn finish(&mut self, call: &AggregateCall, input: &Schema) -> Result<Finish> {
-        use AggregateFunction::{Avg, Count, Max, Min, Sum};
+        use AggregateFunction::{Avg, BoolAnd, BoolOr, Count, Max, Min, Sum};
         let complete = call.filter.is_none() && call.argument().is_none_or(|column| !input.field(column).is_nullable());
         if call.function == Count && complete {
             return Ok(Finish::Total);
@@ -183,8 +183,9 @@ impl Plan {
             Sum => Finish::Sum(stream),
             Avg if floating => Finish::FloatAverage(stream),
             Avg => Finish::Average(stream),
-            Min => Finish::Extreme(stream, End::Min),
-            Max => Finish::Extreme(stream, End::Max),
+            // Of truth values.
+            Min | BoolAnd => Finish::Extreme(stream, End::Min),
+            Max | BoolOr => Finish::Extreme(stream, End::Max),
             other => return Err(Error::Shape(format!("{} is not kept by session", other.name()))),
         })
     }

@@ -14,6 +14,7 @@ use deltic_circuit::frame::{Exclusion, Frame, FrameOffset, FramePlace, FrameUnit
 
 use super::distance::{Place, Side};
 use super::pieces::Pieces;
+use super::reading::{FrameRows, Frames, Read, column};
 use super::slide::slide;
 use super::spec::{Call, Spec};
 use super::state::{Entry, View};
@@ -31,6 +32,7 @@ pub(super) struct Evaluated {
 /// The results of the slots so far.
 pub(super) struct Evaluation<'a, T: Results> {
     spec: &'a Spec,
+    keys: &'a KeyEncoder,
     pub(super) slots: usize,
     /// By function.
     found: Vec<Found<'a>>,
@@ -49,6 +51,8 @@ enum Found<'a> {
     },
     /// It is in the tallies.
     Aggregate,
+    /// It was read from the rows of frames.
+    Read(Vec<Read>),
 }
 
 /// The slots of an interval.
@@ -65,15 +69,16 @@ struct Slots<'p, 'a, T: Results> {
 }
 
 impl<'a, T: Results> Evaluation<'a, T> {
-    pub(super) fn new(spec: &'a Spec) -> Self {
+    pub(super) fn new(spec: &'a Spec, keys: &'a KeyEncoder) -> Self {
         let found = spec.calls.iter().map(|call| match &call.call.function {
             WindowFunction::PercentRank | WindowFunction::CumeDist => Found::Ratios(Vec::new()),
             WindowFunction::Lag { .. } | WindowFunction::Value { .. } => Found::Rows { rows: Vec::new(), chosen: Vec::new() },
+            WindowFunction::Aggregate { .. } if call.reading().is_some() => Found::Read(Vec::new()),
             WindowFunction::Aggregate { .. } => Found::Aggregate,
             _ => Found::Numbers(Vec::new()),
         });
         let tallies = spec.frames.iter().map(|_| Vec::new()).collect();
-        Evaluation { spec, slots: 0, found: found.collect(), tallies }
+        Evaluation { spec, keys, slots: 0, found: found.collect(), tallies }
     }
 
     /// Evaluates the rows from the place at position `start` to `to`. Returns these rows with their copies.
@@ -104,12 +109,28 @@ impl<'a, T: Results> Evaluation<'a, T> {
         for (call, found) in self.spec.calls.iter().zip(&mut self.found) {
             slots.find(self.spec, call, found);
         }
+        if self.spec.reads_frames {
+            self.read(&slots);
+        }
         self.slots += slots.positions.len();
         pieces.pieces[inside].iter().map(|piece| (&piece.entry.key, piece.copies)).collect()
     }
 
-    /// The results as columns. `keys` decodes rows.
-    pub(super) fn finish(self, keys: &KeyEncoder) -> Evaluated {
+    /// Reads the rows of the frames of the slots, for the calls that need it.
+    fn read(&mut self, slots: &Slots<'_, 'a, T>) {
+        let frames = self.spec.calls.iter().map(|call| call.reading().map(|(_, frame)| slots.ranges(self.spec, frame)));
+        let frames: Vec<Option<Frames>> = frames.collect();
+        let all: Vec<&Frames> = frames.iter().flatten().collect();
+        let rows = FrameRows::load(slots.view, slots.pieces, &all, self.keys, &self.spec.read);
+        for ((call, found), frames) in self.spec.calls.iter().zip(&mut self.found).zip(&frames) {
+            if let (Some((call, _)), Found::Read(results), Some(frames)) = (call.reading(), found, frames) {
+                rows.read(call, &self.spec.schema, frames, results);
+            }
+        }
+    }
+
+    /// The results as columns.
+    pub(super) fn finish(self) -> Evaluated {
         let mut errors: BTreeMap<usize, (usize, EvalError)> = BTreeMap::new();
         let tallies: Vec<Vec<&T>> = self.tallies.iter().map(|tallies| tallies.iter().collect()).collect();
         let columns = self.found.into_iter().zip(&self.spec.calls).enumerate().map(|(position, (found, call))| {
@@ -120,7 +141,7 @@ impl<'a, T: Results> Evaluation<'a, T> {
                     compute::cast(&numbers, data_type).expect("places are of an integer type")
                 }
                 Found::Ratios(ratios) => Arc::new(Float64Array::from(ratios)) as ArrayRef,
-                Found::Rows { rows, chosen } => values(&call.call.function, keys, &rows, chosen),
+                Found::Rows { rows, chosen } => values(&call.call.function, self.keys, &rows, chosen),
                 Found::Aggregate => {
                     let mut failed = BTreeMap::new();
                     let (planned, frame) = (call.planned.unwrap_or_default(), call.frame.unwrap_or_default());
@@ -130,6 +151,9 @@ impl<'a, T: Results> Evaluation<'a, T> {
                     }
                     column
                 }
+                Found::Read(results) => column(results, data_type, |slot, error| {
+                    errors.entry(slot).or_insert((position, error));
+                }),
             }
         });
         Evaluated { columns: columns.collect(), errors }

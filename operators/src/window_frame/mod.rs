@@ -3,7 +3,8 @@
 //! All rows stand in one ordered index by (partition, order, rest of the row), whose subtrees know their copies and the aggregates of their rows: the place of
 //! a row is a descent, and so is an aggregate over any frame. No result is stored. An epoch first finds, in the index as it was, the intervals of rows whose
 //! results its changes can alter ([`affected`]), and evaluates them ([`evaluate`]); then it applies the changes, evaluates the same intervals again, and emits
-//! what is not the same. Neighbouring rows share their way: a frame that slides over an interval takes each row in and out once ([`slide`]).
+//! what is not the same. Neighbouring rows share their way: a frame that slides over an interval takes each row in and out once ([`slide`]). For aggregates
+//! that no subtree can know, such as a median or a list, the rows of frames are read ([`reading`]).
 //!
 //! So an epoch costs O(log n) per change and the rows of those intervals, and emits only rows whose results really change. An insert at the
 //! front of a partition changes all row numbers behind it, and costs that; it changes as many moving sums as fit in a frame.
@@ -14,6 +15,7 @@ mod affected;
 mod distance;
 mod evaluate;
 mod pieces;
+mod reading;
 mod slide;
 mod spec;
 mod state;
@@ -101,7 +103,7 @@ impl<T: Results> WindowFrame<T> {
     fn delta(&mut self, changes: &[Change<T>], errors: &mut ErrorRows) -> Result<ZBatch> {
         let partitions: Vec<&[Change<T>]> =
             changes.chunk_by(|left, right| left.entry.key.same_partition(&right.entry.key)).collect();
-        let mut before = Evaluation::new(&self.spec);
+        let mut before = Evaluation::new(&self.spec, &self.keys);
         let mut intervals: Vec<Vec<Interval>> = Vec::with_capacity(partitions.len());
         for changes in &partitions {
             let view = View::new(&self.state, &changes[0].entry.key);
@@ -109,10 +111,10 @@ impl<T: Results> WindowFrame<T> {
             spans.iter().for_each(|span| _ = before.interval(&view, span.start, &span.to));
             intervals.push(spans);
         }
-        let before = before.finish(&self.keys);
+        let before = before.finish();
         self.state.apply(changes);
 
-        let mut now = Evaluation::new(&self.spec);
+        let mut now = Evaluation::new(&self.spec, &self.keys);
         let mut candidates = Candidates { per_copy: self.spec.per_copy, old: 0, new: 0, found: Vec::new() };
         for (changes, intervals) in partitions.iter().zip(&intervals) {
             let view = View::new(&self.state, &changes[0].entry.key);
@@ -123,7 +125,7 @@ impl<T: Results> WindowFrame<T> {
                 candidates.add(&rows, &changes[interval.first..end]);
             }
         }
-        self.emit(&candidates.found, &before, &now.finish(&self.keys), errors)
+        self.emit(&candidates.found, &before, &now.finish(), errors)
     }
 
     /// The rows of `candidates` that are not what they were.
@@ -243,7 +245,7 @@ impl<T: Results> EpochOperator for WindowFrame<T> {
     }
 
     fn contents(&self) -> Option<ZBatch> {
-        let mut all = Evaluation::new(&self.spec);
+        let mut all = Evaluation::new(&self.spec, &self.keys);
         let mut found = Candidates { per_copy: self.spec.per_copy, old: 0, new: 0, found: Vec::new() };
         let mut next = self.state.rows.first_from(Bound::Unbounded);
         while let Some((first, _)) = next {
@@ -252,8 +254,8 @@ impl<T: Results> EpochOperator for WindowFrame<T> {
             rows.iter().for_each(|(row, copies)| found.push(row, 0, *copies));
             next = first.key.partition_end().and_then(|end| self.state.rows.first_from(Bound::Included(&Entry::place(end))));
         }
-        let nothing = Evaluation::<T>::new(&self.spec).finish(&self.keys);
-        let batch = self.emit(&found.found, &nothing, &all.finish(&self.keys), &mut ErrorRows::new());
+        let nothing = Evaluation::<T>::new(&self.spec, &self.keys).finish();
+        let batch = self.emit(&found.found, &nothing, &all.finish(), &mut ErrorRows::new());
         Some(batch.expect("the columns of no rows have the types of the others"))
     }
 

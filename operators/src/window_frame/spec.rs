@@ -1,6 +1,6 @@
 //! [`Spec`]: what is to be computed of each row, and of what that depends.
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, SchemaRef};
 use deltic_circuit::frame::{Frame, FrameOffset, FrameUnits, WindowCall, WindowFunction};
 use deltic_circuit::{AggregateCall, AggregateFunction, SortKey};
 use deltic_zset::Result;
@@ -14,7 +14,12 @@ const NEAR: i64 = 256;
 /// The functions of one operator.
 pub(super) struct Spec {
     pub(super) calls: Vec<Call>,
-    /// The frames of the aggregates, each once.
+    /// The input.
+    pub(super) schema: SchemaRef,
+    /// Whether there are aggregates for which the rows of frames are read, and the columns that they read.
+    pub(super) reads_frames: bool,
+    pub(super) read: Vec<usize>,
+    /// The frames of the aggregates in the plan, each once.
     pub(super) frames: Vec<Frame>,
     /// The aggregates, and counts of the values of arguments whose NULLs are passed over.
     pub(super) plan: Plan,
@@ -32,10 +37,20 @@ pub(super) struct Spec {
 /// A function and what it needs.
 pub(super) struct Call {
     pub(super) call: WindowCall,
-    /// For an aggregate, its place in the plan; for one that passes over NULLs, that of the count of its argument.
+    /// For an aggregate that tallies hold, its place in the plan; for one that passes over NULLs, that of the count of its argument.
     pub(super) planned: Option<usize>,
-    /// For an aggregate, the place of its frame.
+    /// For an aggregate that tallies hold, the place of its frame.
     pub(super) frame: Option<usize>,
+}
+
+impl Call {
+    /// The aggregate for which the rows of the frame are read.
+    pub(super) fn reading(&self) -> Option<(&AggregateCall, &Frame)> {
+        match &self.call.function {
+            WindowFunction::Aggregate { call, frame } if !call.is_mergeable() => Some((call, frame)),
+            _ => None,
+        }
+    }
 }
 
 impl Spec {
@@ -43,13 +58,13 @@ impl Spec {
     ///
     /// # Errors
     /// If a function is not defined for a type, or the order has none.
-    pub(super) fn try_new(calls: &[WindowCall], partition: &[usize], order: &[SortKey], input: &Schema) -> Result<Self> {
+    pub(super) fn try_new(calls: &[WindowCall], partition: &[usize], order: &[SortKey], input: &SchemaRef) -> Result<Self> {
         let mut aggregates: Vec<AggregateCall> = Vec::new();
         let mut frames: Vec<Frame> = Vec::new();
-        let mut planned = Vec::new();
+        let mut planned: Vec<Call> = Vec::new();
         for call in calls {
             let (aggregate, frame) = match &call.function {
-                WindowFunction::Aggregate { call, frame } => (Some(call.clone()), Some(*frame)),
+                WindowFunction::Aggregate { call, frame } if call.is_mergeable() => (Some(call.clone()), Some(*frame)),
                 WindowFunction::Lag { argument, ignore_nulls: true, .. }
                 | WindowFunction::Value { argument, ignore_nulls: true, .. } => (Some(count(*argument)), None),
                 _ => (None, None),
@@ -73,7 +88,11 @@ impl Spec {
             [key, ..] if measured => Some(Distances::try_new(*key, partition, input)?),
             _ => None,
         };
+        let read = planned.iter().filter_map(Call::reading).flat_map(|(call, _)| call.columns().collect::<Vec<_>>()).collect();
         Ok(Spec {
+            schema: input.clone(),
+            reads_frames: planned.iter().any(|call| call.reading().is_some()),
+            read,
             plan: Plan::try_new(&aggregates, input)?,
             calls: planned,
             frames,

@@ -165,6 +165,52 @@ fn frames(order: DataType) -> impl Strategy<Value = Frame> {
     })
 }
 
+/// Aggregates for which the rows of frames are read.
+fn read_aggregates(order: DataType) -> impl Strategy<Value = WindowFunction> {
+    use AggregateFunction::{ArgMax, ArrayAgg, BitXor, BoolOr, Count, Median, Mode, Moment, PercentileDisc, Sum};
+    use deltic_circuit::Moment::{Corr, RegrIntercept, StddevSamp, VarPop};
+    let one = |function: AggregateFunction, columns: &'static [usize]| {
+        let columns = prop::sample::select(columns);
+        columns.prop_map(move |column| (function.clone(), vec![column]))
+    };
+    const NUMBERS: &[usize] = &[ARGUMENT, NUMBER, FLOAT];
+    const ALL: &[usize] = &[ARGUMENT, DATE, FILTER];
+    let function = prop_oneof![
+        one(Moment(VarPop), NUMBERS),
+        one(Moment(StddevSamp), NUMBERS),
+        Just((Moment(Corr), vec![ARGUMENT, FLOAT])),
+        Just((Moment(RegrIntercept), vec![FLOAT, NUMBER])),
+        Just((ArgMax, vec![ARGUMENT, NUMBER])),
+        one(BitXor, &[ARGUMENT, NUMBER]),
+        one(BoolOr, &[FILTER]),
+        one(Median, NUMBERS),
+        one(PercentileDisc, ALL),
+        one(Mode, ALL),
+        one(ArrayAgg, ALL),
+        one(Count, ALL),
+        one(Sum, &[NUMBER, FLOAT]),
+    ];
+    let sorted = proptest::option::of(any::<bool>());
+    (function, any::<bool>(), any::<bool>(), any::<bool>(), sorted, frames(order)).prop_map(
+        |((function, arguments), distinct, filtered, ignore_nulls, sorted, frame)| {
+            let types: Vec<DataType> = arguments.iter().map(|&column| TYPES[column].clone()).collect();
+            let data_type = deltic_circuit::aggregate::aggregate_type(&function, &types).unwrap();
+            let fraction = (function == PercentileDisc).then_some(ScalarValue::Float64(Some(0.3)));
+            let key = sorted.filter(|_| function.is_ordered() && function != ArgMax);
+            let key = key.map(|descending| SortKey { descending, ..by(arguments[0]) });
+            let call = AggregateCall {
+                filter: filtered.then_some(FILTER),
+                parameters: fraction.into_iter().collect(),
+                order: key.into_iter().collect(),
+                distinct,
+                ignore_nulls,
+                ..AggregateCall::new(function, arguments, data_type)
+            };
+            WindowFunction::Aggregate { call, frame }
+        },
+    )
+}
+
 fn functions(order: DataType) -> impl Strategy<Value = WindowFunction> {
     use AggregateFunction::{Avg, Count, Max, Min, Sum};
     let place = prop_oneof![Just(FramePlace::First), Just(FramePlace::Last), (1..4u64).prop_map(FramePlace::Nth)];
@@ -184,13 +230,14 @@ fn functions(order: DataType) -> impl Strategy<Value = WindowFunction> {
         .prop_map(|(argument, place, frame, ignore_nulls)| WindowFunction::Value { argument, place, frame, ignore_nulls });
     let function = prop_oneof![Just(Count), Just(Sum), Just(Avg), Just(Min), Just(Max)];
     let argument = prop_oneof![3 => Just(ARGUMENT), 1 => Just(NUMBER), 1 => Just(FLOAT)];
+    let reading = read_aggregates(order.clone());
     let aggregates = (function, argument, any::<bool>(), any::<bool>(), frames(order)).prop_map(
         |(function, argument, filtered, all, frame)| {
             let argument = (function != Count || !all).then_some(argument);
             aggregate(function, argument, filtered.then_some(FILTER), frame)
         },
     );
-    prop_oneof![2 => ranks, 1 => lags, 2 => values, 4 => aggregates]
+    prop_oneof![2 => ranks, 1 => lags, 2 => values, 4 => aggregates, 3 => reading]
 }
 
 /// A partition, an order and functions over it.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, new_empty_array};
 use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue};
-use datafusion_expr::expr::{AggregateFunction as PlanAggregate, NullTreatment};
-use datafusion_expr::{Aggregate, AggregateUDF, Expr as PlanExpr, ExprSchemable, SortExpr};
+use datafusion_expr::expr::{AggregateFunction as PlanAggregate, NullTreatment, WindowFunctionParams};
+use datafusion_expr::{Aggregate, AggregateUDF, Expr as PlanExpr, ExprSchemable};
 use deltic_circuit::aggregate::finish_group;
 use deltic_circuit::{AggregateCall, AggregateFunction, Expr, Moment, SortKey};
 
@@ -18,6 +18,7 @@ use super::piped::{Piped, inner_name};
 use super::{Lower, Lowering};
 use crate::SqlError;
 use crate::error::Code;
+use crate::plan::{Key, take_order};
 
 /// The calls of an aggregation.
 pub(super) struct Calls<'a> {
@@ -33,9 +34,25 @@ impl<'a> Calls<'a> {
         // Grouping sets have a column more than keys.
         let fields = aggregate.schema.fields().iter().skip(aggregate.schema.fields().len() - aggregate.aggr_expr.len());
         for (expr, field) in aggregate.aggr_expr.iter().zip(fields) {
-            let call = calls.call(expr, column_type(field.data_type())?, aggregate.input.schema())?;
+            let call = calls.call(Written::of(expr)?, column_type(field.data_type())?, aggregate.input.schema())?;
             calls.calls.push((inner_name(field.name()), call));
         }
+        Ok(calls)
+    }
+
+    /// The call of an aggregate over a window.
+    pub(super) fn of_window(
+        function: &'a Arc<AggregateUDF>,
+        params: &'a WindowFunctionParams,
+        data_type: DataType,
+        schema: &DFSchema,
+    ) -> Lower<Self> {
+        let WindowFunctionParams { args, distinct, null_treatment, .. } = params;
+        let (filter, order) = take_order(params.filter.as_deref());
+        let written = Written { function, args, distinct: *distinct, order, filter, null_treatment: *null_treatment };
+        let mut calls = Calls { calls: Vec::new(), arguments: Vec::new() };
+        let call = calls.call(written, data_type, schema)?;
+        calls.calls.push((String::new(), call));
         Ok(calls)
     }
 
@@ -57,26 +74,14 @@ impl<'a> Calls<'a> {
 
     /// The calls over columns, where `positions` are those of the arguments.
     pub(super) fn made(self, positions: &[usize]) -> Lower<Vec<(String, AggregateCall)>> {
-        let made = self.calls.into_iter().map(|(name, mut call)| {
-            let place = |index: &mut usize| *index = positions[*index];
-            call.arguments.iter_mut().for_each(place);
-            call.order.iter_mut().for_each(|key| place(&mut key.column));
-            call.filter.iter_mut().for_each(place);
-            // What stands twice in an order decides once.
-            let mut order: Vec<SortKey> = Vec::new();
-            for key in call.order.drain(..) {
-                if order.iter().all(|known| known.column != key.column) {
-                    order.push(key);
-                }
-            }
-            if call.distinct && order.iter().any(|key| !call.arguments.contains(&key.column)) {
-                let what = format!("{} with DISTINCT can be ordered by its arguments only", call.function.name());
-                return Err(SqlError::nowhere(Code::Query, what));
-            }
-            call.order = order;
-            Ok((name, call))
-        });
-        made.collect()
+        self.calls.into_iter().map(|(name, call)| Ok((name, placed(call, positions)?))).collect()
+    }
+
+    /// The only call, with places from `begin` on.
+    pub(super) fn into_only(mut self, begin: usize) -> Option<AggregateCall> {
+        let (_, mut call) = self.calls.pop()?;
+        move_columns(&mut call, |place| place + begin);
+        Some(call)
     }
 
     fn push(&mut self, expr: &'a PlanExpr) -> usize {
@@ -84,17 +89,15 @@ impl<'a> Calls<'a> {
         self.arguments.len() - 1
     }
 
-    fn call(&mut self, expr: &'a PlanExpr, data_type: DataType, schema: &DFSchema) -> Lower<AggregateCall> {
+    fn call(&mut self, written: Written<'a>, data_type: DataType, schema: &DFSchema) -> Lower<AggregateCall> {
+        let Written { function: func, args, distinct, order, filter, null_treatment } = written;
         let unsupported = |what: String| SqlError::nowhere(Code::Unsupported, format!("{what} is not supported"));
-        let PlanExpr::AggregateFunction(PlanAggregate { func, params }) = expr.unaliased() else {
-            return Err(unsupported(format!("the aggregate {expr}")));
-        };
         let function = function_of(func);
         let is_star = |args: &[PlanExpr]| matches!(args, [PlanExpr::Literal(value, _)] if !value.is_null());
         let arguments: Vec<&PlanExpr> = match function {
             // count(*) is the count of a literal.
-            AggregateFunction::Count if is_star(&params.args) && !params.distinct => Vec::new(),
-            _ => params.args.iter().collect(),
+            AggregateFunction::Count if is_star(args) && !distinct => Vec::new(),
+            _ => args.iter().collect(),
         };
         let values = values(&function, &arguments, schema)?;
         if values > arguments.len() {
@@ -110,25 +113,72 @@ impl<'a> Calls<'a> {
             try_out(&call, &types.collect::<Lower<Vec<_>>>()?)?;
         }
         let chosen_by_argument = matches!(call.function, AggregateFunction::ArgMin | AggregateFunction::ArgMax);
-        if !params.order_by.is_empty() && chosen_by_argument {
+        if !order.is_empty() && chosen_by_argument {
             return Err(unsupported(format!("ORDER BY in {}", func.name())));
         }
         // The others see the rows in no order.
         if call.function.is_ordered() {
-            let key = |sort: &'a SortExpr| SortKey {
-                column: self.push(&sort.expr),
-                descending: !sort.asc,
-                nulls_first: sort.nulls_first,
-            };
-            call.order = params.order_by.iter().map(key).collect();
+            let key = |(key, descending, nulls_first): Key<'a>| SortKey { column: self.push(key), descending, nulls_first };
+            call.order = order.into_iter().map(key).collect();
         }
-        call.filter = params.filter.as_deref().map(|filter| self.push(filter));
-        call.ignore_nulls = func.name() == ANY_VALUE || params.null_treatment == Some(NullTreatment::IgnoreNulls);
+        call.filter = filter.map(|filter| self.push(filter));
+        call.ignore_nulls = func.name() == ANY_VALUE || null_treatment == Some(NullTreatment::IgnoreNulls);
         // MIN and MAX of a set are those of the multiset.
         let extreme = matches!(call.function, AggregateFunction::Min | AggregateFunction::Max);
-        call.distinct = params.distinct && !extreme || func.name() == APPROX_DISTINCT;
+        call.distinct = distinct && !extreme || func.name() == APPROX_DISTINCT;
         Ok(call)
     }
+}
+
+/// An aggregate as the plan has it.
+struct Written<'a> {
+    function: &'a Arc<AggregateUDF>,
+    args: &'a [PlanExpr],
+    distinct: bool,
+    order: Vec<Key<'a>>,
+    filter: Option<&'a PlanExpr>,
+    null_treatment: Option<NullTreatment>,
+}
+
+impl<'a> Written<'a> {
+    fn of(expr: &'a PlanExpr) -> Lower<Self> {
+        let PlanExpr::AggregateFunction(PlanAggregate { func, params }) = expr.unaliased() else {
+            return Err(SqlError::nowhere(Code::Unsupported, format!("the aggregate {expr} is not supported")));
+        };
+        Ok(Written {
+            function: func,
+            args: &params.args,
+            distinct: params.distinct,
+            order: params.order_by.iter().map(|key| (&key.expr, !key.asc, key.nulls_first)).collect(),
+            filter: params.filter.as_deref(),
+            null_treatment: params.null_treatment,
+        })
+    }
+}
+
+fn move_columns(call: &mut AggregateCall, to: impl Fn(usize) -> usize) {
+    let moved = |column: &mut usize| *column = to(*column);
+    call.arguments.iter_mut().for_each(moved);
+    call.order.iter_mut().for_each(|key| moved(&mut key.column));
+    call.filter.iter_mut().for_each(moved);
+}
+
+/// `call` over columns, where `positions` are those of its arguments.
+pub(super) fn placed(mut call: AggregateCall, positions: &[usize]) -> Lower<AggregateCall> {
+    move_columns(&mut call, |place| positions[place]);
+    // What stands twice in an order decides once.
+    let mut order: Vec<SortKey> = Vec::new();
+    for key in call.order.drain(..) {
+        if order.iter().all(|known| known.column != key.column) {
+            order.push(key);
+        }
+    }
+    if call.distinct && order.iter().any(|key| !call.arguments.contains(&key.column)) {
+        let what = format!("{} with DISTINCT can be ordered by its arguments only", call.function.name());
+        return Err(SqlError::nowhere(Code::Query, what));
+    }
+    call.order = order;
+    Ok(call)
 }
 
 impl Lowering {
@@ -289,7 +339,7 @@ impl Unaliased for PlanExpr {
 }
 
 /// Takes away a cast that loses nothing, or, if the function is `exact` in any number, one to a float that would.
-pub(super) fn strip_cast(expr: &mut Expr, exact: bool) {
+fn strip_cast(expr: &mut Expr, exact: bool) {
     let Expr::Cast { input, data_type, safe: false } = expr else { return };
     let to_float = data_type == &DataType::Float64;
     let from = input.data_type();

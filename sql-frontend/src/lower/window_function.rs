@@ -10,9 +10,9 @@ use datafusion_expr::{
     Expr as PlanExpr, SortExpr, Window, WindowFrame as PlanFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
 };
 use deltic_circuit::frame::{Exclusion, Frame, FrameOffset, FramePlace, FrameUnits, WindowCall, WindowFunction, range_unit};
-use deltic_circuit::{AggregateCall, AggregateFunction, Expr, NodeId};
+use deltic_circuit::{Expr, NodeId};
 
-use super::aggregate::strip_cast;
+use super::aggregate::{self, Calls};
 use super::expr::{column_type, lower_expression};
 use super::piped::{Piped, inner_name};
 use super::row_number::integer;
@@ -71,15 +71,27 @@ impl Lowering {
         for call in calls {
             let begin = arguments.len();
             let lowered = |expr: &PlanExpr| lower_expression(expr, schema);
-            let mut own = call.params.args.iter().map(lowered).collect::<Lower<Vec<Expr>>>()?;
-            own.extend(call.params.filter.as_deref().map(lowered).transpose()?);
             let order = self.order_type(&params.order_by, &columns.keys, node);
-            let function = function(call, &mut own, begin, order.as_ref(), exclude)?;
+            let frame = || Ok(Frame { exclude, ..frame(&call.params.window_frame, order.as_ref())? });
+            let (function, own) = match call.function {
+                WindowFunctionDefinition::AggregateUDF(aggregate) => {
+                    let calls = Calls::of_window(aggregate, call.params, call.data_type.clone(), schema)?;
+                    let mut own = calls.arguments.iter().copied().map(lowered).collect::<Lower<Vec<Expr>>>()?;
+                    calls.strip_casts(&mut own);
+                    let only = calls.into_only(begin);
+                    let aggregate = only.ok_or_else(|| SqlError::nowhere(Code::Internal, "an aggregate without a call"))?;
+                    (WindowFunction::Aggregate { call: aggregate, frame: frame()? }, own)
+                }
+                WindowFunctionDefinition::WindowUDF(window) => {
+                    let mut own = call.params.args.iter().map(lowered).collect::<Lower<Vec<Expr>>>()?;
+                    (function(call, window.name(), &mut own, begin, frame)?, own)
+                }
+            };
             arguments.extend(own);
             made.push((call.name.clone(), WindowCall { function, data_type: call.data_type.clone() }));
         }
         let (node, positions, _) = self.with_columns(Piped::node(node), arguments)?;
-        let made = made.into_iter().map(|(name, call)| (name, placed(call, &positions))).collect();
+        let made = made.into_iter().map(|(name, call)| Ok((name, placed(call, &positions)?))).collect::<Lower<_>>()?;
         self.builder.window_frame(node, columns.partition, columns.keys, made).map_err(|error| circuit_error(&error))
     }
 
@@ -108,23 +120,15 @@ fn calls(window: &Window) -> Lower<Vec<Call<'_>>> {
     calls.collect()
 }
 
-/// The function of a call, with `begin` as the place of its first argument. What is no column of it is taken out of `arguments`.
+/// The function `name` of a call, with `begin` as the place of its first argument. What is no column of it is taken out of `arguments`.
 fn function(
     call: &Call<'_>,
+    name: &str,
     arguments: &mut Vec<Expr>,
     begin: usize,
-    order: Option<&DataType>,
-    exclude: Exclusion,
+    frame: impl Fn() -> Lower<Frame>,
 ) -> Lower<WindowFunction> {
-    let params = call.params;
-    let ignore_nulls = params.null_treatment == Some(NullTreatment::IgnoreNulls);
-    let frame = || Ok(Frame { exclude, ..frame(&params.window_frame, order)? });
-    let name = match call.function {
-        WindowFunctionDefinition::AggregateUDF(aggregate) => {
-            return aggregate_function(call, aggregate.name(), arguments, begin, frame()?);
-        }
-        WindowFunctionDefinition::WindowUDF(function) => function.name(),
-    };
+    let ignore_nulls = call.params.null_treatment == Some(NullTreatment::IgnoreNulls);
     let mut constants = arguments.split_off(arguments.len().min(usize::from(has_argument(name)))).into_iter();
     let mut whole = |what: &str, default: i64| match constants.next() {
         None => Ok(default),
@@ -177,47 +181,14 @@ fn constant(expr: &Expr) -> Option<ScalarValue> {
     super::fold(expr.clone()).as_literal().cloned()
 }
 
-fn aggregate_function(
-    call: &Call<'_>,
-    name: &str,
-    arguments: &mut Vec<Expr>,
-    begin: usize,
-    frame: Frame,
-) -> Lower<WindowFunction> {
-    let function = match name {
-        "count" => AggregateFunction::Count,
-        "sum" => AggregateFunction::Sum,
-        "avg" => AggregateFunction::Avg,
-        "min" => AggregateFunction::Min,
-        "max" => AggregateFunction::Max,
-        other => {
-            return Err(SqlError::nowhere(Code::Unsupported, format!("the aggregate {other} over a window is not supported")));
-        }
-    };
-    let filtered = call.params.filter.is_some();
-    let counts_rows = function == AggregateFunction::Count && arguments[0].as_literal().is_some_and(|value| !value.is_null());
-    if counts_rows {
-        arguments.remove(0);
-    } else if matches!(function, AggregateFunction::Sum | AggregateFunction::Avg) {
-        strip_cast(&mut arguments[0], false);
-    }
-    let argument = (!counts_rows).then_some(begin);
-    let filter = filtered.then_some(begin + usize::from(!counts_rows));
-    let call = AggregateCall { filter, ..AggregateCall::new(function, argument, call.data_type.clone()) };
-    Ok(WindowFunction::Aggregate { call, frame })
-}
-
 /// A call over columns, where `positions` are those of the arguments.
-fn placed(mut call: WindowCall, positions: &[usize]) -> WindowCall {
+fn placed(mut call: WindowCall, positions: &[usize]) -> Lower<WindowCall> {
     match &mut call.function {
         WindowFunction::Lag { argument, .. } | WindowFunction::Value { argument, .. } => *argument = positions[*argument],
-        WindowFunction::Aggregate { call, .. } => {
-            call.arguments.iter_mut().for_each(|argument| *argument = positions[*argument]);
-            call.filter = call.filter.map(|filter| positions[filter]);
-        }
+        WindowFunction::Aggregate { call, .. } => *call = aggregate::placed(call.clone(), positions)?,
         _ => {}
     }
-    call
+    Ok(call)
 }
 
 /// A frame over an order by one column of type `order`, or by another number of columns.

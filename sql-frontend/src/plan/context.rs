@@ -12,6 +12,7 @@ use datafusion_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, Ty
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 
 use super::as_of::AsOfJoins;
+use super::call_order::ORDERED;
 use super::functions::FUNCTIONS;
 use super::list_rows::Unnests;
 use super::lookup::Lookups;
@@ -165,8 +166,10 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        if name == REPLACED.name() {
-            return Some(REPLACED.clone());
+        for mark in [&REPLACED, &ORDERED] {
+            if name == mark.name() {
+                return Some(Arc::clone(mark));
+            }
         }
         FUNCTIONS.scalar(name).or_else(|| self.catalog.scalar_function(name)).cloned()
     }

@@ -7,6 +7,7 @@
 mod aggregates;
 mod as_of;
 mod builtin;
+mod call_order;
 mod clock;
 mod constant;
 mod constant_conditions;
@@ -44,6 +45,7 @@ mod window;
 
 pub(crate) use as_of::{AsOfNode, LEFT_AS_OF};
 pub use builtin::{BuiltinFunctions, builtin_functions};
+pub(crate) use call_order::{Key, take_order};
 pub use clock::Now;
 pub(crate) use clock::{NOW_NAME, now_type};
 pub(crate) use constant::{constant, constant_value, plan_column_type};

@@ -10,6 +10,7 @@ use datafusion_common::ScalarValue;
 use deltic_circuit::frame::Exclusion;
 use sqlparser::ast::*;
 
+use super::call_order::carry_order;
 use crate::SqlError;
 use crate::error::Code;
 use crate::parser::fold;
@@ -139,7 +140,7 @@ impl Spelling {
             if let Expr::Function(function) = expr
                 && let Some(over) = function.over.take()
             {
-                match self.spelled(over) {
+                match carry_order(function).and_then(|()| self.spelled(over)) {
                     Ok(over) => function.over = Some(over),
                     Err(error) => self.failed = self.failed.take().or(Some(error)),
                 }
