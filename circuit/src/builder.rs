@@ -22,7 +22,7 @@ use crate::frame::WindowCall;
 use crate::validate::validate_node;
 use crate::{
     AggregateCall, AggregateFunction, Circuit, CircuitError, Expr, JoinKey, JoinKind, Node, NodeId, Operator, Properties,
-    SetOperationKind, SortKey, derive_properties, operator_label, validate,
+    SetOperationKind, SortKey, Ties, derive_properties, operator_label, validate,
 };
 
 /// Builds a circuit bottom up. Each method adds a node, or finds the equal one, and returns its id.
@@ -227,7 +227,7 @@ impl CircuitBuilder {
         let mut fields: Vec<FieldRef> = self.schema(input).fields().iter().cloned().collect();
         let with_row_number = row_number.is_some();
         fields.extend(row_number.map(|name| Arc::new(Field::new(name, DataType::UInt64, false))));
-        let operator = Operator::TopK { partition, order, offset, limit, with_row_number, ties: false };
+        let operator = Operator::TopK { partition, order, offset, limit, with_row_number, ties: Ties::Cut };
         self.node(operator, vec![input], Arc::new(Schema::new(fields)))
     }
 
@@ -240,7 +240,15 @@ impl CircuitBuilder {
         offset: u64,
         limit: u64,
     ) -> Built<NodeId> {
-        let operator = Operator::TopK { partition, order, offset, limit: Some(limit), with_row_number: false, ties: true };
+        let operator = Operator::TopK { partition, order, offset, limit: Some(limit), with_row_number: false, ties: Ties::Kept };
+        let schema = self.schema(input).clone();
+        self.node(operator, vec![input], schema)
+    }
+
+    /// The first `limit` groups of rows with equal order keys of each partition.
+    pub fn top_groups(&mut self, input: NodeId, partition: Vec<usize>, order: Vec<SortKey>, limit: u64) -> Built<NodeId> {
+        let (limit, with_row_number) = (Some(limit), false);
+        let operator = Operator::TopK { partition, order, offset: 0, limit, with_row_number, ties: Ties::AsOne };
         let schema = self.schema(input).clone();
         self.node(operator, vec![input], schema)
     }

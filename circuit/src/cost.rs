@@ -13,8 +13,8 @@ use deltic_zset::RowLayout;
 
 use crate::frame::{WindowCall, WindowFunction};
 use crate::{
-    AggregateCall, Circuit, EmitPolicy, JoinKey, JoinKind, Node, NodeId, Operator, Recursion, SessionOutput, Window, aggregate,
-    aggregate_text,
+    AggregateCall, Circuit, EmitPolicy, JoinKey, JoinKind, Node, NodeId, Operator, Recursion, SessionOutput, Ties, Window,
+    aggregate, aggregate_text,
 };
 
 /// What a node costs.
@@ -86,7 +86,7 @@ pub fn cost(circuit: &Circuit, id: NodeId) -> Cost {
         },
         Operator::Aggregate { group, aggregates } => groups(group, aggregates, input(0)),
         Operator::TopK { partition, limit, offset, ties, .. } => {
-            let end = limit.filter(|_| !ties).map(|limit| offset.saturating_add(limit));
+            let end = limit.filter(|_| *ties == Ties::Cut).map(|limit| offset.saturating_add(limit));
             top_k(!partition.is_empty(), end, input(0))
         }
         Operator::WindowFrame { calls, .. } => window_frame(calls, input(0)),

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use crate::aggregate::Cost;
 use crate::eval::text::sql_type;
 use crate::{
-    AggregateCall, Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, Recursion, SetOperationKind, SortKey, Variable,
-    aggregate_text, window_text,
+    AggregateCall, Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, Recursion, SetOperationKind, SortKey, Ties,
+    Variable, aggregate_text, window_text,
 };
 
 /// The circuit as an indented tree from the output down; a shared node is printed once and referred to afterwards.
@@ -144,7 +144,11 @@ fn operator_text(operator: &Operator) -> String {
             text.push_str(&partition);
             text.push_str(&if order.is_empty() { String::new() } else { format!(" order by {order}") });
             text.push_str(&limit.map_or_else(String::new, |limit| format!(" limit {limit}")));
-            text.push_str(if *ties { " with ties" } else { "" });
+            text.push_str(match ties {
+                Ties::Cut => "",
+                Ties::Kept => " with ties",
+                Ties::AsOne => " groups",
+            });
             text.push_str(&if *offset == 0 { String::new() } else { format!(" offset {offset}") });
             text.push_str(if *with_row_number { " with row number" } else { "" });
             text

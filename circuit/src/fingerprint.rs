@@ -77,7 +77,7 @@ fn write_operator(text: &mut String, operator: &Operator) {
             write_calls(text, aggregates)
         }
         Operator::TopK { partition, order, offset, limit, with_row_number, ties } => {
-            write!(text, "top-k {partition:?} {order:?} {offset} {limit:?} {with_row_number} {ties}")
+            write!(text, "top-k {partition:?} {order:?} {offset} {limit:?} {with_row_number} {ties:?}")
         }
         Operator::WindowFrame { partition, order, calls } => {
             // The debug form says everything of a call, types and literals included.

@@ -64,7 +64,7 @@ pub use fingerprint::fingerprint;
 pub use map_filter::map_filter;
 pub use node::{
     AsOfComparison, Circuit, CircuitRef, EmitPolicy, IntervalJoinKind, JoinKey, JoinKind, Node, NodeId, Operator, Properties,
-    SessionOutput, SetOperationKind, SortKey, TemporalOutput, Ticks,
+    SessionOutput, SetOperationKind, SortKey, TemporalOutput, Ticks, Ties,
 };
 pub use properties::derive_properties;
 pub use recursion::{DEFAULT_RECURSION_LIMIT, Recursion, Variable};

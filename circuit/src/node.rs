@@ -137,8 +137,8 @@ pub enum Operator {
         limit: Option<u64>,
         /// Append the 1-based position in the partition as a last column (type: that of the schema's last field). Copies are then rows of their own.
         with_row_number: bool,
-        /// Keep as well all rows whose order keys are those of the last kept copy (`WITH TIES`). Not together with row numbers.
-        ties: bool,
+        /// What happens to rows that are equal in the order. Row numbers are for [`Ties::Cut`] only.
+        ties: Ties,
     },
     /// Each copy of a row with the results of window functions appended, in order.
     WindowFrame {
@@ -335,6 +335,18 @@ impl JoinKind {
     pub fn is_left_only(self) -> bool {
         matches!(self, JoinKind::Semi | JoinKind::Anti)
     }
+}
+
+/// What a [`Operator::TopK`] does with rows that are equal in the order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ties {
+    /// It counts copies, and cuts among them.
+    #[default]
+    Cut,
+    /// It counts copies, and keeps as well all rows whose order keys are those of the last kept copy (`WITH TIES`, `rank() <= k`).
+    Kept,
+    /// It counts the groups of equal rows, and keeps each whole (`dense_rank() <= k`). There is a limit and no offset.
+    AsOne,
 }
 
 /// How many copies of a row a [`Operator::SetOperation`] yields, if there are `l` in the left and `r` in the right input.

@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 pub(crate) use times::{slack, tied_slack};
 
 use crate::frame::WindowFunction;
-use crate::{Expr, JoinKind, Node, NodeId, Operator, Properties, SetOperationKind};
+use crate::{Expr, JoinKind, Node, NodeId, Operator, Properties, SetOperationKind, Ties};
 
 /// No node needs more than a few keys; joins would multiply them.
 const MOST_KEYS: usize = 8;
@@ -52,7 +52,7 @@ pub fn derive_properties(operator: &Operator, inputs: &[&Node], schema: &SchemaR
         Operator::Aggregate { group, .. } => vec![(0..group.len()).collect()],
         Operator::TopK { partition, limit, with_row_number, ties, .. } => {
             let mut keys = input();
-            if *limit == Some(1) && !ties {
+            if *limit == Some(1) && *ties == Ties::Cut {
                 keys.push(partition.clone());
             }
             if *with_row_number {

@@ -13,7 +13,9 @@ use datafusion_common::ScalarValue;
 use deltic_zset::types;
 
 use crate::aggregate::aggregate_type;
-use crate::{AggregateCall, AggregateFunction, Circuit, CircuitError, Expr, JoinKey, JoinKind, Node, Operator, operator_label};
+use crate::{
+    AggregateCall, AggregateFunction, Circuit, CircuitError, Expr, JoinKey, JoinKind, Node, Operator, Ties, operator_label,
+};
 
 /// Checks order, arity, positions and types of every node.
 ///
@@ -80,8 +82,10 @@ pub(crate) fn validate_node(operator: &Operator, inputs: &[&Node], schema: &Sche
             same_types(&types_of(&inputs[0].schema), schema)
         }
         Operator::Aggregate { group, aggregates } => aggregate(group, aggregates, inputs[0], schema),
-        Operator::TopK { partition, order, with_row_number, ties, .. } => {
-            ensure(!(*ties && *with_row_number), || "row numbers of rows with their ties".to_owned())?;
+        Operator::TopK { partition, order, offset, limit, with_row_number, ties } => {
+            ensure(!*with_row_number || *ties == Ties::Cut, || "row numbers of rows with their ties".to_owned())?;
+            let counts_groups = *ties == Ties::AsOne;
+            ensure(!counts_groups || (*offset == 0 && limit.is_some()), || "groups are counted from the first on".to_owned())?;
             in_range(partition, inputs[0])?;
             in_range(&order.iter().map(|key| key.column).collect::<Vec<_>>(), inputs[0])?;
             let mut expected = types_of(&inputs[0].schema);

@@ -183,6 +183,13 @@ fn top_k_counts_copies_in_a_total_order() {
     assert_eq!(tied(0, 2), ["+1 (1, 5, 'a')", "+1 (1, NULL, 'z')", "+2 (1, 5, 'b')", "+4 (2, 1, 'x')"]);
     assert_eq!(tied(2, 1), ["+2 (1, 5, 'b')", "+2 (2, 1, 'x')"]);
     assert_eq!(tied(0, 0), Vec::<String>::new());
+    let groups = |limit| {
+        let circuit = over_t(|builder, t| builder.top_groups(t, vec![0], order.clone(), limit).unwrap());
+        run(&circuit, &[("t", table.clone())]).0
+    };
+    assert_eq!(groups(0), Vec::<String>::new());
+    assert_eq!(groups(1), ["+1 (1, NULL, 'z')", "+4 (2, 1, 'x')"]);
+    assert_eq!(groups(2), ["+1 (1, 5, 'a')", "+1 (1, NULL, 'z')", "+2 (1, 5, 'b')", "+4 (2, 1, 'x')"]);
 }
 
 #[test]

@@ -7,14 +7,13 @@ use arrow::datatypes::SchemaRef;
 use datafusion_common::ScalarValue;
 
 use super::relation::{Relation, Row, identity};
-use crate::{CircuitError, SortKey};
+use crate::{CircuitError, SortKey, Ties};
 
 /// Which copies of a partition are kept.
 pub(super) struct Bounds {
     pub(super) offset: u64,
     pub(super) limit: Option<u64>,
-    /// Whether rows are kept too that are equal in the order to the last of these copies.
-    pub(super) ties: bool,
+    pub(super) ties: Ties,
 }
 
 /// The copies `offset .. offset + limit` of each partition in the total order.
@@ -36,14 +35,18 @@ pub(super) fn top_k(
     let (first, end) = (i128::from(bounds.offset), bounds.limit.map(|limit| i128::from(bounds.offset) + i128::from(limit)));
     for mut rows in partitions.into_values() {
         rows.sort_by(|left, right| compare(left.0, right.0, order));
+        if bounds.ties == Ties::AsOne {
+            first_groups(&rows, order, bounds.limit, &mut result)?;
+            continue;
+        }
         let mut before = 0i128;
         let mut last: Option<&Row> = None;
         for (row, weight) in rows {
             let after = before + i128::from(weight);
-            let tied = bounds.ties && last.is_some_and(|last| compare_keys(last, row, order).is_eq());
+            let tied = bounds.ties == Ties::Kept && last.is_some_and(|last| compare_keys(last, row, order).is_eq());
             let (from, to) = (before.max(first), end.filter(|_| !tied).map_or(after, |end| after.min(end)));
             // The rest of the copies of the last row are equal to it.
-            let to = if bounds.ties && from < to { after } else { to };
+            let to = if bounds.ties == Ties::Kept && from < to { after } else { to };
             if from < to {
                 last = Some(row);
             }
@@ -59,6 +62,13 @@ pub(super) fn top_k(
         }
     }
     Ok(result)
+}
+
+/// The rows, which are in order, of the first groups of peers.
+fn first_groups(rows: &[(&Row, i64)], order: &[SortKey], limit: Option<u64>, result: &mut Relation) -> Result<(), CircuitError> {
+    let groups = rows.chunk_by(|left, right| compare_keys(left.0, right.0, order).is_eq());
+    let groups = groups.take(limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)));
+    groups.flatten().try_for_each(|(row, weight)| result.add((*row).clone(), *weight))
 }
 
 fn cast_failed(error: datafusion_common::DataFusionError) -> CircuitError {

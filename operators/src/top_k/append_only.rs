@@ -14,7 +14,7 @@ use arrow::array::{ArrayRef, Int64Array, UInt32Array};
 use arrow::compute::{self, SortOptions};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::row::Rows;
-use deltic_circuit::{EpochInfo, LONGEST_LIST, Node, Operator, SortKey};
+use deltic_circuit::{EpochInfo, LONGEST_LIST, Node, Operator, SortKey, Ties};
 use deltic_zset::hash::hash_columns;
 use deltic_zset::{EncodedRows, Error, GroupTable, Result, RowLayout, ZBatch};
 
@@ -68,7 +68,8 @@ impl AppendOnlyTopK {
     /// # Errors
     /// If a column has a type without an order.
     pub fn try_new(node: &Node, input: &Node) -> Result<Option<Self>> {
-        let Operator::TopK { partition, order, offset, limit: Some(limit), with_row_number, ties: false } = &node.operator else {
+        let Operator::TopK { partition, order, offset, limit: Some(limit), with_row_number, ties: Ties::Cut } = &node.operator
+        else {
             return Ok(None);
         };
         let end = i64::try_from(offset.saturating_add(*limit)).unwrap_or(i64::MAX);
@@ -83,7 +84,7 @@ impl AppendOnlyTopK {
         Ok(Some(AppendOnlyTopK {
             schema: node.schema.clone(),
             columns,
-            window: Window { offset, end: Some(end), numbered: *with_row_number, ties: false },
+            window: Window { offset, end: Some(end), numbered: *with_row_number, ties: Ties::Cut },
             end,
             partitions: GroupTable::new(layout.clone(), WORDS),
             layout,

@@ -72,6 +72,12 @@ impl TopK {
             let gone: Vec<(RowKey, i64)> = rows.map(|(row, weight)| (row.clone(), weight.wrapping_neg())).collect();
             self.key_bytes -= gone.iter().map(|(row, _)| row.memory_bytes()).sum::<usize>();
             self.rows.update_sorted(gone, |_, _, _| {});
+            if let Some(groups) = &mut self.groups {
+                let ended = groups.range((Bound::Included(start.clone()), Bound::Unbounded));
+                let ended = ended.take_while(|(group, _)| start.same_partition(group));
+                let ended: Vec<(RowKey, i64)> = ended.map(|(group, weight)| (group.clone(), -weight)).collect();
+                groups.update_sorted(ended, |_, _, _| {});
+            }
             let uncut: Vec<RowKey> = self
                 .uncut
                 .range(start.clone()..)

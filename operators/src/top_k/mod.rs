@@ -26,14 +26,14 @@ use arrow::array::{ArrayRef, Int64Array};
 use arrow::compute;
 use arrow::datatypes::SchemaRef;
 use deltic_circuit::errors::code;
-use deltic_circuit::{EpochInfo, ErrorRows, EvalError, Node, Operator, render_values};
+use deltic_circuit::{EpochInfo, ErrorRows, EvalError, Node, Operator, Ties, render_values};
 use deltic_zset::{Error, Result, ZBatch};
 
 use crate::row_key::{KeyEncoder, RowKey};
 use crate::{EpochOperator, Output, StateSize};
 pub use append_only::AppendOnlyTopK;
 use expiry::Expiry;
-use window::{Change, Rows, Shown, Window};
+use window::{Change, Groups, Rows, Shown, Window};
 
 static NEGATIVE: LazyLock<EvalError> =
     LazyLock::new(|| EvalError::new(code::WEIGHT, "the row was deleted more often than inserted"));
@@ -44,6 +44,8 @@ pub struct TopK {
     keys: KeyEncoder,
     window: Window,
     rows: Rows,
+    /// The groups of rows that are equal in the order, if those are counted.
+    groups: Option<Groups>,
     /// The greatest weight in `rows`. Copies of a row beyond it are behind the end of the window anyway.
     cap: i64,
     /// The true weights of rows whose weight is not in `0 ..= cap`.
@@ -67,16 +69,17 @@ impl TopK {
         let position = |position: u64| i64::try_from(position).unwrap_or(i64::MAX);
         let end = limit.map(|limit| position(offset.saturating_add(limit)));
         // Nothing is equal to the last of no rows.
-        let ties = *ties && *limit != Some(0);
+        let ties = if *limit == Some(0) { Ties::Cut } else { *ties };
         let keys = KeyEncoder::try_new(input, partition, order)?;
-        let keys = if ties { keys.with_peers(input, order)? } else { keys };
+        let keys = if ties != Ties::Cut { keys.with_peers(input, order)? } else { keys };
         Ok(TopK {
             schema: node.schema.clone(),
             keys,
             window: Window { offset: position(*offset), end, numbered: *with_row_number, ties },
             rows: Rows::new(),
+            groups: (ties == Ties::AsOne).then(Groups::new),
             // More copies than rows have, and so few that billions of such rows can be counted. With ties all copies of a row can be shown.
-            cap: if ties { 1 << 48 } else { end.unwrap_or(0).clamp(i64::from(i32::MAX), 1 << 61) },
+            cap: if ties != Ties::Cut { 1 << 48 } else { end.unwrap_or(0).clamp(i64::from(i32::MAX), 1 << 61) },
             uncut: BTreeMap::new(),
             pending: Vec::new(),
             key_bytes: 0,
@@ -152,7 +155,22 @@ impl TopK {
         } else if after == 0 {
             self.key_bytes -= key.memory_bytes();
         }
+        if (before == 0) != (after == 0) {
+            self.regroup(key);
+        }
         (before, after)
+    }
+
+    /// Brings the group of a row up to date that has come or gone.
+    fn regroup(&mut self, row: &RowKey) {
+        let Some(groups) = &mut self.groups else { return };
+        let group = RowKey::start_of(row.peers());
+        let first = self.rows.first_from(Bound::Included(&group));
+        let is = first.is_some_and(|(first, _)| first.peers() == group.bytes());
+        let was = groups.weight(&group) != 0;
+        if is != was {
+            groups.update(group, i64::from(is) - i64::from(was));
+        }
     }
 
     /// The delta of the output as a batch.
@@ -181,7 +199,7 @@ impl TopK {
         let start = first.partition_start();
         let Some((from, copies)) = self.rows.select_from(&start, self.window.offset) else { return };
         let mut position = self.window.offset - copies;
-        let border = if self.window.ties { self.window.end_of_ties(&self.rows, first) } else { None };
+        let border = self.window.end_of_ties(&self.rows, self.groups.as_ref(), first);
         for (key, weight) in self.rows.range((Bound::Included(from.clone()), Bound::Unbounded)) {
             let positions = self.window.clip(position..position + weight);
             if positions.is_empty() || !first.same_partition(key) || border.as_ref().is_some_and(|border| border <= key) {
@@ -214,12 +232,12 @@ impl EpochOperator for TopK {
         let (mut shown, mut negative) = (Vec::new(), Vec::new());
         for changes in changes.chunk_by(|(left, _), (right, _)| left.same_partition(right)) {
             self.note(&changes[0].0);
-            let before = self.window.borders(&self.rows, &changes[0].0);
+            let before = self.window.borders(&self.rows, self.groups.as_ref(), &changes[0].0);
             let applied = self.apply(changes, &mut negative);
             if before.are_before(&changes[0].0) {
                 continue;
             }
-            self.window.delta(&self.rows, &applied, &before, &mut shown);
+            self.window.delta(&self.rows, self.groups.as_ref(), &applied, &before, &mut shown);
         }
         let output = Output::of(self.batch(&shown), self.errors(&negative));
         self.expire();
@@ -243,6 +261,7 @@ impl EpochOperator for TopK {
         StateSize {
             rows: self.rows.len(),
             bytes: self.rows.memory_bytes()
+                + self.groups.as_ref().map_or(0, Groups::memory_bytes)
                 + self.key_bytes
                 + self.keys.memory_bytes()
                 + self.expiring.as_ref().map_or(0, Expiry::memory_bytes),

@@ -5,7 +5,7 @@
 
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
-use deltic_circuit::{Circuit, Properties, SortKey};
+use deltic_circuit::{Circuit, Properties, SortKey, Ties};
 use proptest::prelude::*;
 
 use super::*;
@@ -18,7 +18,7 @@ struct Shape {
     offset: u64,
     limit: Option<u64>,
     numbered: bool,
-    ties: bool,
+    ties: Ties,
 }
 
 const TYPES: [DataType; 3] = [DataType::Int64, DataType::Float64, DataType::Utf8];
@@ -57,7 +57,7 @@ fn by(column: usize) -> SortKey {
 
 /// The `limit` least rows by the second column.
 fn least(limit: u64) -> Shape {
-    Shape { partition: vec![], order: vec![by(1)], offset: 0, limit: Some(limit), numbered: false, ties: false }
+    Shape { partition: vec![], order: vec![by(1)], offset: 0, limit: Some(limit), numbered: false, ties: Ties::Cut }
 }
 
 fn row(partition: i64, order: f64, rest: &str, weight: i64) -> Row {
@@ -75,7 +75,7 @@ fn the_next_row_moves_up_when_one_is_deleted() {
 #[test]
 fn a_row_right_behind_the_ties_is_not_one() {
     let order = vec![by(1), SortKey { column: 2, descending: true, nulls_first: false }];
-    let mut law = law(Shape { partition: vec![0], order, offset: 1, ties: true, ..least(1) });
+    let mut law = law(Shape { partition: vec![0], order, offset: 1, ties: Ties::Kept, ..least(1) });
     let nulls = |text: Option<&str>| -> Row {
         (vec![ScalarValue::Int64(None), ScalarValue::Float64(None), ScalarValue::Utf8(text.map(String::from))], 1)
     };
@@ -112,7 +112,7 @@ fn limit_counts_copies() {
 
 #[test]
 fn ties_come_and_go_with_the_last_row() {
-    let mut law = law(Shape { ties: true, ..least(2) });
+    let mut law = law(Shape { ties: Ties::Kept, ..least(2) });
     assert_eq!(law.step(&[&[row(1, 1.0, "a", 1), row(1, 2.0, "b", 1), row(1, 2.0, "c", 3), row(1, 3.0, "d", 1)]]).len(), 3);
     // A new first row pushes nothing out before it fills the window alone.
     assert_eq!(law.step(&[&[row(1, 1.0, "e", 1)]]).len(), 3);
@@ -162,8 +162,9 @@ fn shapes() -> impl Strategy<Value = Shape> {
         nulls_first,
     });
     let partition = prop_oneof![Just(vec![]), Just(vec![0]), Just(vec![2, 0])];
-    (partition, proptest::collection::vec(key, 0..3), 0..4u64, proptest::option::of(0..5u64), any::<bool>())
-        .prop_map(|(partition, order, offset, limit, numbered)| Shape { partition, order, offset, limit, numbered, ties: false })
+    (partition, proptest::collection::vec(key, 0..3), 0..4u64, proptest::option::of(0..5u64), any::<bool>()).prop_map(
+        |(partition, order, offset, limit, numbered)| Shape { partition, order, offset, limit, numbered, ties: Ties::Cut },
+    )
 }
 
 fn values() -> impl Strategy<Value = Vec<ScalarValue>> + Clone {
@@ -216,7 +217,12 @@ proptest! {
 
     #[test]
     fn ties_of_the_last_row_are_in_view(shape in shapes(), history in history(values())) {
-        check(law(Shape { limit: shape.limit.or(Some(1)), numbered: false, ties: true, ..shape }), history);
+        check(law(Shape { limit: shape.limit.or(Some(1)), numbered: false, ties: Ties::Kept, ..shape }), history);
+    }
+
+    #[test]
+    fn first_groups_are_in_view(shape in shapes(), history in history(values())) {
+        check(law(Shape { offset: 0, limit: shape.limit.or(Some(2)), numbered: false, ties: Ties::AsOne, ..shape }), history);
     }
 
     #[test]

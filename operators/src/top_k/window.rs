@@ -10,12 +10,16 @@
 use std::cmp::Ordering;
 use std::ops::{Bound, ControlFlow, Range};
 
+use deltic_circuit::Ties;
 use deltic_zset::{OrderedIndex, WeightCount};
 
 use crate::row_key::RowKey;
 
 /// Rows in order, with their numbers of copies.
 pub(super) type Rows = OrderedIndex<RowKey, WeightCount>;
+
+/// The groups of rows that are equal in the order, each with weight 1, by the bytes that their rows begin with.
+pub(super) type Groups = OrderedIndex<RowKey, WeightCount>;
 
 /// The positions that are shown.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +30,8 @@ pub(super) struct Window {
     pub(super) end: Option<i64>,
     /// Whether each copy is a row with its number.
     pub(super) numbered: bool,
-    /// Whether rows equal in the order to the last one at these positions are shown too.
-    pub(super) ties: bool,
+    /// What happens to rows that are equal in the order. If those count as one, so does `end` count them.
+    pub(super) ties: Ties,
 }
 
 /// A changed row of a partition: its key and by how many copies it grew.
@@ -53,20 +57,30 @@ impl Borders {
 
 impl Window {
     /// Where the borders are at this moment in the partition of `row`.
-    pub(super) fn borders(&self, rows: &Rows, row: &RowKey) -> Borders {
+    pub(super) fn borders(&self, rows: &Rows, groups: Option<&Groups>, row: &RowKey) -> Borders {
         let start = row.partition_start();
         let at = |position: i64| {
             let (key, _) = rows.select_from(&start, position)?;
             row.same_partition(key).then(|| key.clone())
         };
-        let end = if self.ties { self.end_of_ties(rows, row) } else { self.end.and_then(at) };
+        let end = if self.ties == Ties::Cut { self.end.and_then(at) } else { self.end_of_ties(rows, groups, row) };
         Borders { offset: if self.offset > 0 { at(self.offset) } else { None }, end }
     }
 
-    /// Where the rows equal to the last one before the end cease, in the partition of `row`; `None` if the partition does not reach the end.
-    pub(super) fn end_of_ties(&self, rows: &Rows, row: &RowKey) -> Option<RowKey> {
-        let (last, _) = rows.select_from(&row.partition_start(), self.end? - 1)?;
-        if row.same_partition(last) { last.peers_end() } else { None }
+    /// Where the rows equal to the last one before the end cease, in the partition of `row`; `None` if the partition does not reach the end, or ties
+    /// are cut.
+    pub(super) fn end_of_ties(&self, rows: &Rows, groups: Option<&Groups>, row: &RowKey) -> Option<RowKey> {
+        match self.ties {
+            Ties::Cut => None,
+            Ties::Kept => {
+                let (last, _) = rows.select_from(&row.partition_start(), self.end? - 1)?;
+                if row.same_partition(last) { last.peers_end() } else { None }
+            }
+            Ties::AsOne => {
+                let (beyond, _) = groups?.select_from(&row.partition_start(), self.end?)?;
+                row.same_partition(beyond).then(|| beyond.clone())
+            }
+        }
     }
 
     /// Whether `position` is before the end.
@@ -75,9 +89,16 @@ impl Window {
     }
 
     /// Appends the delta of the output, given the `changes` of one partition (ascending, already applied to `rows`) and the borders before.
-    pub(super) fn delta(&self, rows: &Rows, changes: &[Change], before: &Borders, shown: &mut Vec<Shown>) {
+    pub(super) fn delta(
+        &self,
+        rows: &Rows,
+        groups: Option<&Groups>,
+        changes: &[Change],
+        before: &Borders,
+        shown: &mut Vec<Shown>,
+    ) {
         let Some((first, _)) = changes.first() else { return };
-        let now = self.borders(rows, first);
+        let now = self.borders(rows, groups, first);
         let offset_border = earlier(&before.offset, &now.offset);
         if self.numbered {
             match offset_border {
@@ -89,7 +110,7 @@ impl Window {
             return;
         }
         let mut moved: Vec<Change> = Vec::new();
-        if self.ties {
+        if self.ties != Ties::Cut {
             tied_delta(rows, changes, &before.end, &now.end, &mut moved);
         } else if let Some(end) = self.end {
             prefix_delta(rows, changes, end, earlier(&before.end, &now.end), 1, &mut moved);
@@ -125,7 +146,7 @@ impl Window {
 
     /// Those of `positions` that are shown.
     pub(super) fn clip(&self, positions: Range<i64>) -> Range<i64> {
-        let end = self.end.filter(|_| !self.ties).map_or(positions.end, |end| positions.end.min(end));
+        let end = self.end.filter(|_| self.ties == Ties::Cut).map_or(positions.end, |end| positions.end.min(end));
         let start = positions.start.max(self.offset);
         start..end.max(start)
     }

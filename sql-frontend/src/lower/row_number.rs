@@ -1,4 +1,5 @@
-//! `row_number() OVER (PARTITION BY p ORDER BY o) <= k` as a TopK; `rank() .. <= k` as one that keeps ties, with the ranks of what it keeps if they are read.
+//! `row_number() OVER (PARTITION BY p ORDER BY o) <= k` as a TopK; `rank() .. <= k` as one that keeps ties and `dense_rank() .. <= k` as one in which ties count as
+//! one, with the ranks of what they keep if they are read.
 //!
 //! The optimiser leaves the predicate on the number right above the window. If nobody reads the number, the operator need not know it,
 //! which is far cheaper: a new first row then changes one row of the output instead of k.
@@ -8,7 +9,7 @@ use std::collections::BTreeSet;
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::WindowFunctionParams;
 use datafusion_expr::{Expr as PlanExpr, Filter, LogicalPlan, Projection, Window, WindowFunctionDefinition};
-use deltic_circuit::{BinaryOp, Expr, NodeId};
+use deltic_circuit::{BinaryOp, Expr, NodeId, Ties};
 
 use super::expr::lower_expression;
 use super::piped::{Piped, below_aliases, conjuncts, inner_name};
@@ -21,8 +22,8 @@ pub(super) struct Numbered<'a> {
     columns: Vec<usize>,
     /// The place of the row number there.
     number: usize,
-    /// Whether it is a rank.
-    ranks: bool,
+    /// How a limit on it counts rows that are equal in the order.
+    ties: Ties,
 }
 
 impl<'a> Numbered<'a> {
@@ -33,12 +34,15 @@ impl<'a> Numbered<'a> {
             LogicalPlan::Window(window) => {
                 let [PlanExpr::WindowFunction(function)] = window.window_expr.as_slice() else { return Ok(None) };
                 let WindowFunctionDefinition::WindowUDF(udf) = &function.fun else { return Ok(None) };
-                if !matches!(udf.name(), "row_number" | "rank") {
-                    return Ok(None);
-                }
+                let ties = match udf.name() {
+                    "row_number" => Ties::Cut,
+                    "rank" => Ties::Kept,
+                    "dense_rank" => Ties::AsOne,
+                    _ => return Ok(None),
+                };
                 let columns = (0..window.schema.fields().len()).collect();
                 let number = window.input.schema().fields().len();
-                Ok(Some(Numbered { window, columns, number, ranks: udf.name() == "rank" }))
+                Ok(Some(Numbered { window, columns, number, ties }))
             }
             LogicalPlan::Projection(projection) => {
                 let Some(below) = Self::below(&projection.input)? else { return Ok(None) };
@@ -93,8 +97,11 @@ impl Lowering {
         let input = self.piped(&window.input)?;
         let (node, columns, width) = self.order_columns(input, &params.order_by, &params.partition_by, window.input.schema())?;
         let name = inner_name(window.schema.field(window.input.schema().fields().len()).name());
-        if numbered.ranks {
-            let top = self.built(|builder| builder.top_k_with_ties(node, columns.partition, columns.keys, 0, limit))?;
+        if numbered.ties != Ties::Cut {
+            let top = self.built(|builder| match numbered.ties {
+                Ties::AsOne => builder.top_groups(node, columns.partition, columns.keys, limit),
+                _ => builder.top_k_with_ties(node, columns.partition, columns.keys, 0, limit),
+            })?;
             let top = self.materialise(top)?;
             if wanted {
                 // The rows before a kept one are kept, so ranks among them are ranks among all.

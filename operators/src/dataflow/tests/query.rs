@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::ScalarValue;
 use deltic_circuit::{
     AggregateCall, AggregateFunction, BinaryOp, Circuit, Expr, JoinKey, JoinKind, Node, NodeId, Operator, Properties, SortKey,
+    Ties,
 };
 use proptest::prelude::*;
 
@@ -158,8 +159,14 @@ impl Builder {
             Query::Top(input) => {
                 let input = self.query(input);
                 let order = vec![SortKey { column: 2, descending: true, nulls_first: false }];
-                let top =
-                    Operator::TopK { partition: vec![0], order, offset: 0, limit: Some(2), with_row_number: false, ties: false };
+                let top = Operator::TopK {
+                    partition: vec![0],
+                    order,
+                    offset: 0,
+                    limit: Some(2),
+                    with_row_number: false,
+                    ties: Ties::Cut,
+                };
                 self.node(top, vec![input], table)
             }
             Query::Union(left, right) => {
