@@ -58,9 +58,7 @@ pub fn retention(circuit: &Circuit, id: NodeId) -> Vec<Retention> {
     match &node.operator {
         Operator::Aggregate { group, .. } => vec![by_columns(inputs[0], group.iter().copied(), "no group column has")],
         Operator::Distinct => vec![by_columns(inputs[0], 0..inputs[0].schema.fields().len(), "no column has")],
-        Operator::MaxOneRow { .. } => {
-            vec![Retention::Unbounded { why: "a later row can make an error of a subquery's value".to_owned() }]
-        }
+        Operator::MaxOneRow { group } => vec![by_columns(inputs[0], group.iter().copied(), "no group column has")],
         // Of a row, the copies on both sides are kept together.
         Operator::SetOperation { .. } => {
             let times = |column: usize| Some((slack(&inputs[0].properties, column)?, slack(&inputs[1].properties, column)?));
@@ -71,9 +69,8 @@ pub fn retention(circuit: &Circuit, id: NodeId) -> Vec<Retention> {
                 2
             ]
         }
-        Operator::TopK { partition, .. } => vec![by_columns(inputs[0], partition.iter().copied(), "no partition column has")],
-        Operator::WindowFrame { .. } => {
-            vec![Retention::Unbounded { why: "a window function may look at any row of its partition".to_owned() }]
+        Operator::TopK { partition, .. } | Operator::WindowFrame { partition, .. } => {
+            vec![by_columns(inputs[0], partition.iter().copied(), "no partition column has")]
         }
         Operator::Session { max_sessions: Some(_), .. } => {
             vec![Retention::Unbounded { why: "sessions that have ended count for the most sessions of a key".to_owned() }]

@@ -3,6 +3,8 @@
 //! A group whose key has an event time gets no more changes once the horizon is past it: its state goes, what it has emitted stays. Groups are noted by
 //! the span of time that theirs is in, when they begin, so an epoch looks at those that end in it and at no others.
 
+mod partitions;
+
 use std::collections::BTreeMap;
 
 use arrow::array::Array;
@@ -12,6 +14,7 @@ use deltic_circuit::time::event_times;
 use deltic_zset::GroupTable;
 
 use crate::Horizon;
+pub(crate) use partitions::EndingPartitions;
 
 /// A tenth of a second.
 const LEAST_SPAN_MICROS: i64 = 100_000;

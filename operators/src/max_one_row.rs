@@ -9,11 +9,12 @@ use std::sync::LazyLock;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
 use deltic_circuit::errors::code;
-use deltic_circuit::{ErrorRows, EvalError, render_values};
+use deltic_circuit::{EpochInfo, ErrorRows, EvalError, render_values};
 use deltic_zset::hash::hash_columns;
 use deltic_zset::{EncodedRows, GroupTable, Result, RowLayout, ZBatch};
 
-use crate::{EpochOperator, Output, StateSize};
+use crate::expiring::Expiring;
+use crate::{EpochOperator, Horizon, Output, StateSize};
 
 /// Payload of a group: its first row plus one, and whether the open epoch has touched it.
 const HEAD: usize = 0;
@@ -52,6 +53,9 @@ pub struct MaxOneRow {
     /// The groups that the open epoch touched, as they were before it.
     touched: Vec<(u32, Shown)>,
     changed: Vec<u32>,
+    /// The groups by their time, if they end, and those that the open epoch has begun.
+    expiring: Option<Expiring>,
+    fresh: Vec<u32>,
 }
 
 fn weight(payload: &[u64]) -> i128 {
@@ -82,7 +86,36 @@ impl MaxOneRow {
             schema,
             touched: Vec::new(),
             changed: Vec::new(),
+            expiring: None,
+            fresh: Vec::new(),
         })
+    }
+
+    /// Drops the groups that `horizon` has passed. Its column must be one of the group columns: else nothing is dropped.
+    pub fn with_horizon(mut self, horizon: Option<Horizon>) -> Self {
+        self.expiring = horizon.and_then(|horizon| {
+            let position = self.group.iter().position(|&column| column == horizon.column())?;
+            let data_type = self.schema.field(horizon.column()).data_type().clone();
+            Some(Expiring::new(horizon, position, &data_type))
+        });
+        self
+    }
+
+    /// Drops the groups that no later row can change.
+    fn expire(&mut self) {
+        let Some(expiring) = &mut self.expiring else { return };
+        let mut fresh = std::mem::take(&mut self.fresh);
+        fresh.retain(|&group| self.groups.contains(group));
+        expiring.note_groups(&self.groups, &fresh);
+        let Some((_, due)) = expiring.due(&self.groups) else { return };
+        for group in due {
+            let mut next = self.groups.payload(group)[HEAD];
+            while let Some(row) = next.checked_sub(1) {
+                next = self.rows.payload(row as u32)[NEXT];
+                self.rows.remove(row as u32);
+            }
+            self.groups.remove(group);
+        }
     }
 
     /// What `group` is now. Rows without copies are passed over.
@@ -108,6 +141,9 @@ impl MaxOneRow {
             self.groups.payload_mut(group)[TOUCHED] = 1;
         }
         let head = self.groups.payload(group)[HEAD];
+        if head == 0 && self.expiring.is_some() {
+            self.fresh.push(group);
+        }
         let payload = self.rows.payload_mut(row);
         let after = weight(payload) + i128::from(change);
         (payload[0], payload[1]) = (after as u64, (after as u128 >> 64) as u64);
@@ -149,6 +185,12 @@ impl EpochOperator for MaxOneRow {
         }
     }
 
+    fn observe(&mut self, info: &EpochInfo) {
+        if let Some(expiring) = &mut self.expiring {
+            expiring.observe(info);
+        }
+    }
+
     fn close(&mut self, _epoch: u64) -> Output {
         let mut gone = Vec::new();
         for row in std::mem::take(&mut self.changed) {
@@ -183,11 +225,13 @@ impl EpochOperator for MaxOneRow {
         let shown = ZBatch::new(self.schema.clone(), self.rows.keys(&rows), weights, rows.len());
         gone.into_iter().for_each(|row| self.rows.remove(row));
         empty.into_iter().for_each(|group| self.groups.remove(group));
+        self.expire();
         Output::of(shown, errors.finish())
     }
 
     fn state_size(&self) -> StateSize {
-        StateSize { rows: self.rows.len(), bytes: self.rows.memory_bytes() + self.groups.memory_bytes() }
+        let expiring = self.expiring.as_ref().map_or(0, Expiring::memory_bytes);
+        StateSize { rows: self.rows.len(), bytes: self.rows.memory_bytes() + self.groups.memory_bytes() + expiring }
     }
 }
 

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use clap::Parser;
 use deltic_benches::process::spent;
 use deltic_circuit::frame::{Exclusion, Frame, FrameOffset, FrameUnits, WindowCall, WindowFunction};
-use deltic_circuit::{AggregateCall, AggregateFunction, Built, CircuitBuilder, Node, NodeId, Properties, SortKey};
+use deltic_circuit::{AggregateCall, AggregateFunction, Built, CircuitBuilder, Moment, Node, NodeId, Properties, SortKey};
 use deltic_operators::{EpochOperator, TopK, window_frame};
 use deltic_zset::ZBatch;
 
@@ -36,19 +36,27 @@ struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Subject {
     FirstRows,
+    FirstGroups,
     MovingSum,
     MovingMax,
     WideSum,
     RangeSum,
+    RunningMax,
+    WideVariance,
+    WideMedian,
     Lag,
 }
 
-const SUBJECTS: [(Subject, &str); 6] = [
+const SUBJECTS: [(Subject, &str); 10] = [
     (Subject::FirstRows, "row_number() <= 10"),
+    (Subject::FirstGroups, "dense_rank() <= 10"),
     (Subject::MovingSum, "sum ROWS 9 PRECEDING"),
     (Subject::MovingMax, "max ROWS 9 PRECEDING"),
     (Subject::WideSum, "sum ROWS 499 PRECEDING"),
     (Subject::RangeSum, "sum RANGE 10 steps PRECEDING"),
+    (Subject::RunningMax, "max of the rows so far"),
+    (Subject::WideVariance, "var_pop ROWS 99 PRECEDING"),
+    (Subject::WideMedian, "median ROWS 99 PRECEDING"),
     (Subject::Lag, "lag"),
 ];
 
@@ -83,8 +91,8 @@ fn measure(subject: Subject, name: &str, rows: usize, args: &Args) -> Result<(),
         Arc::new(Schema::new(vec![Field::new("at", DataType::Int64, false), Field::new("v", DataType::Int64, false)]));
     let nodes = circuit(subject, &schema)?;
     let mut operator: Box<dyn EpochOperator> = match subject {
-        Subject::FirstRows => Box::new(TopK::try_new(&nodes[1], &schema)?),
-        _ => window_frame(&nodes[1], &schema)?,
+        Subject::FirstRows | Subject::FirstGroups => Box::new(TopK::try_new(&nodes[1], &schema)?),
+        _ => window_frame(&nodes[1], &schema, None)?,
     };
     let mut random = Random(7);
     // On average ten steps apart, whatever the length of the partition.
@@ -130,6 +138,7 @@ fn circuit(subject: Subject, schema: &SchemaRef) -> Built<Vec<Node>> {
     let order = vec![SortKey { column: 0, descending: false, nulls_first: false }];
     let output: NodeId = match subject {
         Subject::FirstRows => builder.top_k(source, vec![], order, 0, Some(10), Some("n".to_owned()))?,
+        Subject::FirstGroups => builder.top_groups(source, vec![], order, 10)?,
         _ => builder.window_frame(source, vec![], order, vec![("w".to_owned(), call(subject))])?,
     };
     Ok(builder.finish(output, None)?.nodes)
@@ -140,9 +149,14 @@ fn call(subject: Subject) -> WindowCall {
     let function = match frame(subject) {
         None => lag,
         Some(frame) => {
-            let function = if subject == Subject::MovingMax { AggregateFunction::Max } else { AggregateFunction::Sum };
-            let call = AggregateCall::new(function, [1], DataType::Int64);
-            WindowFunction::Aggregate { call, frame }
+            let (function, data_type) = match subject {
+                Subject::MovingMax | Subject::RunningMax => (AggregateFunction::Max, DataType::Int64),
+                Subject::WideVariance => (AggregateFunction::Moment(Moment::VarPop), DataType::Float64),
+                Subject::WideMedian => (AggregateFunction::Median, DataType::Float64),
+                _ => (AggregateFunction::Sum, DataType::Int64),
+            };
+            let call = AggregateCall::new(function, [1], data_type.clone());
+            return WindowCall { function: WindowFunction::Aggregate { call, frame }, data_type };
         }
     };
     WindowCall { function, data_type: DataType::Int64 }
@@ -153,7 +167,9 @@ fn frame(subject: Subject) -> Option<Frame> {
         Subject::MovingSum | Subject::MovingMax => (FrameUnits::Rows, 9),
         Subject::WideSum => (FrameUnits::Rows, 499),
         Subject::RangeSum => (FrameUnits::Range, 100),
-        Subject::FirstRows | Subject::Lag => return None,
+        Subject::WideVariance | Subject::WideMedian => (FrameUnits::Rows, 99),
+        Subject::RunningMax => return Some(Frame { end: Some(FrameOffset::CURRENT), ..Frame::PARTITION }),
+        Subject::FirstRows | Subject::FirstGroups | Subject::Lag => return None,
     };
     let start = Some(FrameOffset::Exact(-distance));
     Some(Frame { units, start, end: Some(FrameOffset::CURRENT), exclude: Exclusion::NoOthers })
@@ -179,9 +195,35 @@ fn recompute(subject: Subject, rows: &[Row]) -> Vec<i64> {
         sums.collect()
     };
     match subject {
-        Subject::FirstRows => sorted.iter().take(10).map(|row| row.1).collect(),
+        Subject::FirstRows | Subject::FirstGroups => sorted.iter().take(10).map(|row| row.1).collect(),
         Subject::MovingSum => width(10),
         Subject::WideSum => width(500),
+        Subject::RunningMax => {
+            let best = sorted.iter().scan(i64::MIN, |best, row| {
+                *best = row.1.max(*best);
+                Some(*best)
+            });
+            best.collect()
+        }
+        // Integers, that only the passes over the rows are compared.
+        Subject::WideVariance => {
+            let (mut sum, mut squares) = (0, 0);
+            let sums = sorted.iter().enumerate().map(|(place, row)| {
+                let gone = if place >= 100 { sorted[place - 100].1 } else { 0 };
+                sum += row.1 - gone;
+                squares += row.1 * row.1 - gone * gone;
+                squares - sum * sum / 100
+            });
+            sums.collect()
+        }
+        Subject::WideMedian => {
+            let median = |place: usize| {
+                let mut values: Vec<i64> = sorted[place.saturating_sub(99)..=place].iter().map(|row| row.1).collect();
+                let middle = values.len() / 2;
+                *values.select_nth_unstable(middle).1
+            };
+            (0..sorted.len()).map(median).collect()
+        }
         Subject::MovingMax => {
             let nine = |place: usize| &sorted[place.saturating_sub(9)..=place];
             (0..sorted.len()).map(|place| nine(place).iter().map(|row| row.1).max().unwrap_or_default()).collect()

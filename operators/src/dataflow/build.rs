@@ -65,7 +65,9 @@ impl Site<'_> {
                 Box::new(Unnest::new(keep.clone(), lists.clone(), *outer, *ordinality, schema))
             }
             Operator::SetOperation { kind } => Box::new(SetOperation::try_new(*kind, schema)?.with_horizon(self.horizon())),
-            Operator::MaxOneRow { group } => Box::new(MaxOneRow::try_new(group, schema, operator_label(&node.operator))?),
+            Operator::MaxOneRow { group } => {
+                Box::new(MaxOneRow::try_new(group, schema, operator_label(&node.operator))?.with_horizon(self.horizon()))
+            }
             Operator::Aggregate { group, aggregates } => {
                 let owns_global = self.worker == owner_of_empty_key(self.peers);
                 Box::new(Aggregate::try_new(group, aggregates, input(0), schema, owns_global)?.with_horizon(self.horizon()))
@@ -74,7 +76,7 @@ impl Site<'_> {
                 Some(operator) => Box::new(operator.with_horizon(self.horizon())),
                 None => Box::new(TopK::try_new(node, &input(0).schema)?.with_horizon(self.horizon(), &input(0).schema)),
             },
-            Operator::WindowFrame { .. } => window_frame(node, &input(0).schema)?,
+            Operator::WindowFrame { .. } => window_frame(node, &input(0).schema, self.horizon())?,
             Operator::TimeWindow { time, window } => Box::new(TimeWindow::new(*time, *window, schema)),
             Operator::Emit { policy } => emit(*policy, node)?,
             Operator::TemporalFilter { .. } => Box::new(TemporalFilter::try_new(node, &input(0).schema)?),

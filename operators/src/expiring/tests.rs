@@ -4,13 +4,14 @@
 
 use arrow::datatypes::SchemaRef;
 use datafusion_common::ScalarValue;
+use deltic_circuit::frame::{Frame, FrameOffset, WindowCall, WindowFunction};
 use deltic_circuit::{AggregateCall, AggregateFunction, Circuit, CircuitBuilder, Moment, NodeId, SortKey, retention};
 use proptest::prelude::*;
 
 use super::*;
 use crate::testing::timed::{Timed, check_timed, infos, lateness, sources};
 use crate::testing::{Law, history, schema};
-use crate::{Aggregate, AppendOnlyTopK, Distinct, EpochOperator, TopK};
+use crate::{Aggregate, AppendOnlyTopK, Distinct, EpochOperator, MaxOneRow, TopK, window_frame};
 
 #[test]
 fn what_is_noted_often_takes_room_once() {
@@ -36,6 +37,12 @@ enum Query {
     Top {
         with_row_number: bool,
     },
+    /// The first two different numbers of each time and key.
+    TopGroups,
+    /// Ranks and a running sum by number, of each time and key.
+    Window,
+    /// The row of each time and key, if there is one only.
+    OneRow,
 }
 
 fn calls() -> Vec<(String, AggregateCall)> {
@@ -73,6 +80,22 @@ fn circuit(query: Query, lateness: Option<i64>) -> Circuit {
             let name = with_row_number.then(|| "row".to_owned());
             builder.top_k(source, vec![1, 0], order, 0, Some(2), name).unwrap()
         }
+        Query::TopGroups => {
+            let order = vec![SortKey { column: 2, descending: true, nulls_first: false }];
+            builder.top_groups(source, vec![1, 0], order, 2).unwrap()
+        }
+        Query::Window => {
+            let order = vec![SortKey { column: 2, descending: false, nulls_first: false }];
+            let frame = Frame { end: Some(FrameOffset::CURRENT), ..Frame::PARTITION };
+            let sum = AggregateCall::new(AggregateFunction::Sum, [2], DataType::Int64);
+            let calls = [
+                (WindowFunction::DenseRank, DataType::UInt64),
+                (WindowFunction::Aggregate { call: sum, frame }, DataType::Int64),
+            ];
+            let calls = calls.map(|(function, data_type)| ("call".to_owned(), WindowCall { function, data_type }));
+            builder.window_frame(source, vec![0, 1], order, calls.to_vec()).unwrap()
+        }
+        Query::OneRow => builder.max_one_row(source, vec![1, 0]).unwrap(),
     };
     builder.finish(output, None).unwrap()
 }
@@ -84,6 +107,11 @@ fn operator(circuit: &Circuit) -> Box<dyn EpochOperator> {
         deltic_circuit::Operator::Aggregate { group, aggregates } => {
             let operator = Aggregate::try_new(group, aggregates, input, node.schema.clone(), true).unwrap();
             Box::new(operator.with_horizon(horizon))
+        }
+        deltic_circuit::Operator::WindowFrame { .. } => window_frame(node, &input.schema, horizon).unwrap(),
+        deltic_circuit::Operator::MaxOneRow { group } => {
+            let label = deltic_circuit::operator_label(&node.operator);
+            Box::new(MaxOneRow::try_new(group, node.schema.clone(), label).unwrap().with_horizon(horizon))
         }
         deltic_circuit::Operator::Distinct => Box::new(Distinct::try_new(node.schema.clone()).unwrap().with_horizon(horizon)),
         _ => match AppendOnlyTopK::try_new(node, input).unwrap() {
@@ -132,7 +160,7 @@ proptest! {
     #[test]
     fn groups_that_end_change_nothing_and_leave_nothing(
         query in prop_oneof![
-            Just(Query::Aggregate), Just(Query::Distinct), any::<bool>().prop_map(|with_row_number| Query::Top { with_row_number })
+            Just(Query::Aggregate), Just(Query::Distinct), Just(Query::TopGroups), Just(Query::Window), Just(Query::OneRow), any::<bool>().prop_map(|with_row_number| Query::Top { with_row_number })
         ],
         lateness in lateness(), append_only in any::<bool>(), infos in infos(), history in history(values())
     ) {

@@ -29,10 +29,10 @@ use deltic_circuit::errors::code;
 use deltic_circuit::{EpochInfo, ErrorRows, EvalError, Node, Operator, Ties, render_values};
 use deltic_zset::{Error, Result, ZBatch};
 
+use crate::expiring::EndingPartitions;
 use crate::row_key::{KeyEncoder, RowKey};
 use crate::{EpochOperator, Output, StateSize};
 pub use append_only::AppendOnlyTopK;
-use expiry::Expiry;
 use window::{Change, Groups, Rows, Shown, Window};
 
 static NEGATIVE: LazyLock<EvalError> =
@@ -54,7 +54,7 @@ pub struct TopK {
     pending: Vec<Change>,
     key_bytes: usize,
     /// The partitions by their time, if they end.
-    expiring: Option<Expiry>,
+    expiring: Option<EndingPartitions>,
 }
 
 impl TopK {
@@ -264,7 +264,7 @@ impl EpochOperator for TopK {
                 + self.groups.as_ref().map_or(0, Groups::memory_bytes)
                 + self.key_bytes
                 + self.keys.memory_bytes()
-                + self.expiring.as_ref().map_or(0, Expiry::memory_bytes),
+                + self.expiring.as_ref().map_or(0, EndingPartitions::memory_bytes),
         }
     }
 }

@@ -29,13 +29,14 @@ use arrow::array::{Array, ArrayRef};
 use arrow::compute::interleave;
 use arrow::datatypes::SchemaRef;
 use deltic_circuit::errors::code;
-use deltic_circuit::{ErrorRows, EvalError, Node, Operator, render_values, window_label};
+use deltic_circuit::{EpochInfo, ErrorRows, EvalError, Node, Operator, render_values, window_label};
 use deltic_zset::equality::equal_pairs;
 use deltic_zset::{Error, ExactSum, Result, ZBatch};
 
+use crate::expiring::EndingPartitions;
 use crate::row_key::{KeyEncoder, RowKey};
 use crate::tally::{Results, ValueTally, WordTally};
-use crate::{EpochOperator, Output, StateSize};
+use crate::{EpochOperator, Horizon, Output, StateSize};
 use affected::{Interval, affected};
 use evaluate::{Evaluated, Evaluation};
 use spec::Spec;
@@ -44,25 +45,26 @@ use state::{Change, Entry, State, View};
 static NEGATIVE: LazyLock<EvalError> =
     LazyLock::new(|| EvalError::new(code::WEIGHT, "the row was deleted more often than inserted"));
 
-/// The operator of `node`, which must be an [`Operator::WindowFrame`], over rows of `input`.
+/// The operator of `node`, which must be an [`Operator::WindowFrame`], over rows of `input`. Partitions that `horizon` has passed are dropped, if its
+/// column is one of theirs.
 ///
 /// # Errors
 /// If the node is another one, or a column has a type without an order, or one that a function is not defined for.
-pub fn window_frame(node: &Node, input: &SchemaRef) -> Result<Box<dyn EpochOperator>> {
+pub fn window_frame(node: &Node, input: &SchemaRef, horizon: Option<Horizon>) -> Result<Box<dyn EpochOperator>> {
     let Operator::WindowFrame { partition, order, calls } = &node.operator else {
         return Err(Error::Shape("the node is no window function".to_owned()));
     };
     let keys = KeyEncoder::try_new(input, partition, order)?.with_peers(input, order)?;
     let spec = Spec::try_new(calls, partition, order, input)?;
     let streams = if spec.plan.fits_words() { spec.plan.streams.len() } else { usize::MAX };
-    let schema = node.schema.clone();
+    let (schema, ending) = (node.schema.clone(), EndingPartitions::of(horizon, &keys, input));
     Ok(match (streams, spec.plan.sums_floats()) {
-        (0, _) => Box::new(WindowFrame::<WordTally<0>>::new(schema, keys, spec)),
-        (1, false) => Box::new(WindowFrame::<WordTally<1>>::new(schema, keys, spec)),
+        (0, _) => Box::new(WindowFrame::<WordTally<0>>::new(schema, keys, spec, ending)),
+        (1, false) => Box::new(WindowFrame::<WordTally<1>>::new(schema, keys, spec, ending)),
         // No row has a value in the streams that are not there.
-        (2..=4, false) => Box::new(WindowFrame::<WordTally<4>>::new(schema, keys, spec)),
-        (1..=4, true) => Box::new(WindowFrame::<WordTally<4, ExactSum>>::new(schema, keys, spec)),
-        _ => Box::new(WindowFrame::<ValueTally>::new(schema, keys, spec)),
+        (2..=4, false) => Box::new(WindowFrame::<WordTally<4>>::new(schema, keys, spec, ending)),
+        (1..=4, true) => Box::new(WindowFrame::<WordTally<4, ExactSum>>::new(schema, keys, spec, ending)),
+        _ => Box::new(WindowFrame::<ValueTally>::new(schema, keys, spec, ending)),
     })
 }
 
@@ -74,6 +76,8 @@ struct WindowFrame<T: Results> {
     state: State<T>,
     /// The rows of the open epoch.
     pending: Vec<(Entry<T::Event>, i64)>,
+    /// The partitions by their time, if they end.
+    ending: Option<EndingPartitions>,
 }
 
 /// A row of the output that may have changed: the slots of its results before and now, and the copies that have them.
@@ -94,9 +98,9 @@ struct Shown<'a> {
 }
 
 impl<T: Results> WindowFrame<T> {
-    fn new(schema: SchemaRef, keys: KeyEncoder, spec: Spec) -> Self {
+    fn new(schema: SchemaRef, keys: KeyEncoder, spec: Spec, ending: Option<EndingPartitions>) -> Self {
         let state = State::new(spec.reads_groups);
-        WindowFrame { schema, keys, spec, state, pending: Vec::new() }
+        WindowFrame { schema, keys, spec, state, pending: Vec::new(), ending }
     }
 
     /// The delta of an epoch with these changes, which are applied.
@@ -107,6 +111,9 @@ impl<T: Results> WindowFrame<T> {
         let mut intervals: Vec<Vec<Interval>> = Vec::with_capacity(partitions.len());
         for changes in &partitions {
             let view = View::new(&self.state, &changes[0].entry.key);
+            if let Some(ending) = self.ending.as_mut().filter(|_| view.len == 0) {
+                ending.begin(&changes[0].entry.key);
+            }
             let spans = affected(&self.spec, &view, changes);
             spans.iter().for_each(|span| _ = before.interval(&view, span.start, &span.to));
             intervals.push(spans);
@@ -233,6 +240,12 @@ impl<T: Results> EpochOperator for WindowFrame<T> {
         self.pending.extend(entries.enumerate().map(|(row, entry)| (entry, batch.weight(row))));
     }
 
+    fn observe(&mut self, info: &EpochInfo) {
+        if let Some(ending) = &mut self.ending {
+            ending.observe(info);
+        }
+    }
+
     fn close(&mut self, _epoch: u64) -> Output {
         let (mut negative, mut errors) = (Vec::new(), ErrorRows::new());
         let changes = self.state.changes(std::mem::take(&mut self.pending), &mut negative);
@@ -240,11 +253,17 @@ impl<T: Results> EpochOperator for WindowFrame<T> {
             errors.push(&NEGATIVE, "window function", render_values(&self.keys.decode([&row]), 0), weight);
         }
         let rows = self.delta(&changes, &mut errors).expect("the columns before and now have the same types");
+        if let Some(ending) = &mut self.ending {
+            ending.take(&self.keys).into_iter().for_each(|start| self.state.drop_partition(start));
+        }
         let errors = errors.finish().consolidate().expect("fewer errors than weights can count");
         Output::of(rows, errors)
     }
 
     fn contents(&self) -> Option<ZBatch> {
+        if self.ending.is_some() {
+            return None;
+        }
         let mut all = Evaluation::new(&self.spec, &self.keys);
         let mut found = Candidates { per_copy: self.spec.per_copy, old: 0, new: 0, found: Vec::new() };
         let mut next = self.state.rows.first_from(Bound::Unbounded);
@@ -260,6 +279,7 @@ impl<T: Results> EpochOperator for WindowFrame<T> {
     }
 
     fn state_size(&self) -> StateSize {
-        StateSize { rows: self.state.rows.len(), bytes: self.state.memory_bytes() + self.keys.memory_bytes() }
+        let ending = self.ending.as_ref().map_or(0, EndingPartitions::memory_bytes);
+        StateSize { rows: self.state.rows.len(), bytes: self.state.memory_bytes() + self.keys.memory_bytes() + ending }
     }
 }

@@ -175,6 +175,26 @@ impl<T: Results> State<T> {
         }
     }
 
+    /// Forgets the partition that begins at a place.
+    pub(super) fn drop_partition(&mut self, start: RowKey) {
+        let place = Entry::place(start);
+        let start = &place.key;
+        let rows = self.rows.range((Bound::Included(&place), Bound::Unbounded));
+        let rows = rows.take_while(|(row, _)| start.same_partition(&row.key));
+        let gone: Vec<(Entry<T::Event>, i64)> = rows.map(|(row, copies)| (row.clone(), -copies)).collect();
+        self.key_bytes -= gone.iter().map(|(row, _)| row.key.memory_bytes()).sum::<usize>();
+        self.rows.update_sorted(gone, |_, _, _| {});
+        if let Some(groups) = &mut self.groups {
+            let ended = groups.range((Bound::Included(start), Bound::Unbounded));
+            let ended: Vec<RowKey> =
+                ended.map(|(group, _)| group.clone()).take_while(|group| start.same_partition(group)).collect();
+            groups.update_sorted(ended.into_iter().map(|group| (group, -1)), |_, _, _| {});
+        }
+        let uncut = self.uncut.range(start.clone()..).map(|(row, _)| row.clone());
+        let uncut: Vec<RowKey> = uncut.take_while(|row| start.same_partition(row)).collect();
+        uncut.iter().for_each(|row| _ = self.uncut.remove(row));
+    }
+
     /// The memory in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         self.rows.memory_bytes() + self.key_bytes + self.groups.as_ref().map_or(0, Groups::memory_bytes)

@@ -30,7 +30,7 @@ fn law(partition: Vec<usize>, order: Vec<SortKey>, functions: Vec<WindowFunction
     let calls = functions.into_iter().enumerate().map(|(position, function)| (format!("w{position}"), call(function)));
     let output = builder.window_frame(source, partition, order, calls.collect()).unwrap();
     let circuit = builder.finish(output, None).unwrap();
-    let operator = window_frame(&circuit.nodes[1], &circuit.nodes[0].schema).unwrap();
+    let operator = window_frame(&circuit.nodes[1], &circuit.nodes[0].schema, None).unwrap();
     Law::new(operator, circuit, true)
 }
 
@@ -116,7 +116,7 @@ fn a_row_with_a_negative_weight_is_an_error_and_takes_no_place() {
     let calls = vec![("n".to_owned(), call(WindowFunction::RowNumber))];
     let output = builder.window_frame(source, vec![], vec![by(NUMBER)], calls).unwrap();
     let circuit = builder.finish(output, None).unwrap();
-    let mut operator = window_frame(&circuit.nodes[1], &circuit.nodes[0].schema).unwrap();
+    let mut operator = window_frame(&circuit.nodes[1], &circuit.nodes[0].schema, None).unwrap();
     operator.push(0, crate::testing::batch(&circuit.nodes[0].schema, &[row(1, 1, -1), row(2, 1, 1)]));
     let output = operator.close(1);
     assert_eq!((output.rows[0].len(), output.errors[0].len()), (1, 1));
@@ -328,7 +328,7 @@ fn a_place_at_the_bytes_of_a_row_is_before_it() {
     let calls = vec![("n".to_owned(), call(aggregate(AggregateFunction::Count, None, None, frame)))];
     let output = builder.window_frame(source, vec![], vec![SortKey { descending: true, ..by(0) }], calls).unwrap();
     let circuit = builder.finish(output, None).unwrap();
-    let operator = window_frame(&circuit.nodes[1], &input).unwrap();
+    let operator = window_frame(&circuit.nodes[1], &input, None).unwrap();
     let number = |number: i64| (vec![ScalarValue::Int64(Some(number))], 1);
     let delta = Law::new(operator, circuit, true).step(&[&[number(1), number(0)]]);
     assert_eq!(delta["(1, 1)"], 1);
@@ -344,7 +344,7 @@ fn intervals_and_nested_columns_are_kept_whole() {
     let calls = vec![("n".to_owned(), call(WindowFunction::RowNumber))];
     let output = builder.window_frame(source, vec![], vec![by(0)], calls).unwrap();
     let circuit = builder.finish(output, None).unwrap();
-    let operator = window_frame(&circuit.nodes[1], &input).unwrap();
+    let operator = window_frame(&circuit.nodes[1], &input, None).unwrap();
     let mut law = Law::new(operator, circuit, true);
     let values = ScalarValue::List(ScalarValue::new_list_nullable(
         &[ScalarValue::Int64(Some(3)), ScalarValue::Int64(None)],
