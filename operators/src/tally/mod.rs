@@ -58,6 +58,9 @@ pub(crate) trait Results: Tally {
     /// The sum of the values of a stream of floats.
     fn float_sum(&self, stream: usize) -> Option<&ExactSum>;
 
+    /// Whether the extreme of the values of a stream is that of `other`, or beyond it. It is if `other` has none.
+    fn reaches(&self, other: &Self, stream: usize, end: End) -> bool;
+
     /// The extremes of the values of a stream; NULL where there are none.
     fn extremes<'a>(tallies: impl Iterator<Item = &'a Self> + Clone, number: usize, stream: &Stream, end: End) -> ArrayRef
     where

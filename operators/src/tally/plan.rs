@@ -224,6 +224,14 @@ impl Plan {
         }
     }
 
+    /// The stream whose extreme the call at `position` is, and which of the two.
+    pub(crate) fn extreme(&self, position: usize) -> Option<(usize, End)> {
+        match self.finishes[position] {
+            Finish::Extreme(stream, end) => Some((stream, end)),
+            _ => None,
+        }
+    }
+
     /// Whether what is in `change` certainly changes no result of the call at `position`: counts and sums of 0. There is no telling of extremes.
     pub(crate) fn is_nothing<T: Results>(&self, change: &T, position: usize) -> bool {
         let sum = |stream: usize| change.sum(stream, &self.streams[stream]);

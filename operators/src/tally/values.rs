@@ -178,6 +178,18 @@ impl Results for ValueTally {
         }
     }
 
+    fn reaches(&self, other: &Self, stream: usize, end: End) -> bool {
+        let extremes = |tally: &'_ Self| tally.cells.get(stream).and_then(|cell| cell.extremes.clone());
+        match (extremes(self), extremes(other)) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some((min, max)), Some((other_min, other_max))) => match end {
+                End::Min => min <= other_min,
+                End::Max => max >= other_max,
+            },
+        }
+    }
+
     fn extremes<'a>(tallies: impl Iterator<Item = &'a Self> + Clone, number: usize, stream: &Stream, end: End) -> ArrayRef {
         let extreme = |tally: &'a Self| -> Option<&'a Value> {
             let (min, max) = tally.cells.get(number)?.extremes.as_ref()?;

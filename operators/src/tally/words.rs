@@ -226,6 +226,16 @@ impl<const N: usize, F: Floats> Results for WordTally<N, F> {
         self.cells[stream].floats.sum()
     }
 
+    fn reaches(&self, other: &Self, stream: usize, end: End) -> bool {
+        let (own, other) = (&self.cells[stream], &other.cells[stream]);
+        let is_there = |cell: &Cell<F>| cell.min <= cell.max;
+        let beyond = match end {
+            End::Min => own.min <= other.min,
+            End::Max => own.max >= other.max,
+        };
+        !is_there(other) || is_there(own) && beyond
+    }
+
     fn extremes<'a>(tallies: impl Iterator<Item = &'a Self> + Clone, number: usize, stream: &Stream, end: End) -> ArrayRef
     where
         Self: 'a,

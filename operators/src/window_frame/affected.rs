@@ -11,10 +11,11 @@ use std::ops::Bound;
 use deltic_circuit::frame::{Exclusion, Frame, FrameOffset, FramePlace, FrameUnits, WindowFunction};
 
 use super::distance::{Place, Side};
+use super::extreme::{Settled, settled};
 use super::spec::{Call, Spec};
 use super::state::{Change, View};
 use crate::row_key::RowKey;
-use crate::tally::Results;
+use crate::tally::{End, Results};
 
 /// Partitions with so few rows are evaluated whole: that is cheaper than to find out.
 const FEW: i64 = 48;
@@ -122,8 +123,39 @@ impl<T: Results> Affected<'_, T> {
             },
             WindowFunction::Aggregate { frame, .. } => {
                 let bounded = frame.start.is_some() && frame.end.is_some();
-                let nothing = !bounded && call.planned.is_some_and(|planned| self.spec.plan.is_nothing(&self.sum(), planned));
-                self.frame(frame, nothing);
+                match call.planned.filter(|_| !bounded).map(|planned| (planned, self.spec.plan.extreme(planned))) {
+                    Some((_, Some((stream, end)))) if self.may_settle(frame) => self.extreme(frame, stream, end),
+                    Some((planned, None)) => self.frame(frame, self.spec.plan.is_nothing(&self.sum(), planned)),
+                    _ => self.frame(frame, false),
+                }
+            }
+        }
+    }
+
+    /// Whether it is worth while to ask of each change how far it reaches, and frames hold what makes up for it.
+    fn may_settle(&self, frame: &Frame) -> bool {
+        frame.exclude == Exclusion::NoOthers && self.changes.len() as i64 <= self.view.len / 8
+    }
+
+    /// Rows whose frame, which reaches to an end of the partition, holds a change, but no row that makes up for it.
+    fn extreme(&mut self, frame: &Frame, stream: usize, end: End) {
+        let side = if frame.start.is_none() { Side::Start } else { Side::End };
+        for change in 0..self.changes.len() {
+            let row = match settled(self.view, self.changes, change, stream, end, side) {
+                Settled::Always => self.key(change),
+                Settled::With(row) => &row.key,
+                Settled::Never => return self.frame(frame, false),
+            };
+            match (frame.start, frame.end) {
+                (None, Some(end)) => {
+                    let to = self.settled_behind(frame.units, end, change).max(self.beyond(frame.units, end, row));
+                    self.add(self.reached_from(frame.units, end, change), to, change);
+                }
+                (Some(start), _) => {
+                    let from = self.settled_before(frame.units, start, change).min(self.short_of(frame.units, start, row));
+                    self.add(from, self.reaching(frame.units, start, change), change);
+                }
+                (None, None) => {}
             }
         }
     }
@@ -185,11 +217,11 @@ impl<T: Results> Affected<'_, T> {
                 }
             }
             (None, Some(end)) => {
-                let to = if nothing { self.settled_behind(frame.units, end) } else { len };
+                let to = if nothing { self.settled_behind(frame.units, end, last) } else { len };
                 self.add_all(self.reached_from(frame.units, end, 0).min(self.positions[0]), to.max(self.end_of(last)));
             }
             (Some(start), None) => {
-                let from = if nothing { self.settled_before(frame.units, start) } else { 0 };
+                let from = if nothing { self.settled_before(frame.units, start, 0) } else { 0 };
                 let to = self.reaching(frame.units, start, last).max(self.end_of(last));
                 self.add_all(from.min(self.positions[0]), to);
             }
@@ -220,22 +252,33 @@ impl<T: Results> Affected<'_, T> {
         }
     }
 
-    /// From where on all frames that begin with the partition and end at `end` hold all changes.
-    fn settled_behind(&self, units: FrameUnits, end: FrameOffset) -> i64 {
-        let row = self.key(self.last());
+    /// From where on all frames that begin with the partition and end at `end` hold the changes up to this one.
+    fn settled_behind(&self, units: FrameUnits, end: FrameOffset, change: usize) -> i64 {
         match units {
-            FrameUnits::Rows => self.end_of(self.last()) - end.rows().min(0),
+            FrameUnits::Rows => self.end_of(change) - end.rows().min(0),
+            _ => self.beyond(units, end, self.key(change)),
+        }
+    }
+
+    /// From where on all frames that begin with the partition and end at `end` hold a row.
+    fn beyond(&self, units: FrameUnits, end: FrameOffset, row: &RowKey) -> i64 {
+        match units {
+            FrameUnits::Rows => self.view.rank_of_end(row.successor()) - end.rows().min(0),
             _ if end.is_current() => self.view.rank_of_end(row.peers_end()),
             FrameUnits::Groups => self.view.group_start(self.view.group_of(row) - end.rows().min(0) + 1),
             FrameUnits::Range => self.distant(row, end.reversed(), Side::End).unwrap_or(self.view.len),
         }
     }
 
-    /// Up to where all frames that begin at `start` and end with the partition hold all changes.
-    fn settled_before(&self, units: FrameUnits, start: FrameOffset) -> i64 {
-        let row = self.key(0);
+    /// Up to where all frames that begin at `start` and end with the partition hold this change and all later ones.
+    fn settled_before(&self, units: FrameUnits, start: FrameOffset, change: usize) -> i64 {
+        self.short_of(units, start, self.key(change))
+    }
+
+    /// Up to where all frames that begin at `start` and end with the partition hold a row.
+    fn short_of(&self, units: FrameUnits, start: FrameOffset, row: &RowKey) -> i64 {
         match units {
-            FrameUnits::Rows => self.positions[0] - start.rows().max(0),
+            FrameUnits::Rows => self.view.rank(row.clone()) - start.rows().max(0),
             _ if start.is_current() => self.view.rank(RowKey::start_of(row.peers())),
             FrameUnits::Groups => self.view.group_start(self.view.group_of(row) - start.rows().max(0)),
             FrameUnits::Range => self.distant(row, start.reversed(), Side::Start).unwrap_or(0),

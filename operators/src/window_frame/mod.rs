@@ -14,6 +14,7 @@
 mod affected;
 mod distance;
 mod evaluate;
+mod extreme;
 mod pieces;
 mod reading;
 mod slide;

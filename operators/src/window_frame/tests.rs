@@ -101,6 +101,25 @@ fn what_adds_up_to_nothing_leaves_running_sums_alone() {
     assert_eq!(delta.len(), 1 + 1 + 2 * 9);
 }
 
+/// Numbers every eighth of which is 10, the others 0.
+#[test]
+fn a_running_extreme_changes_up_to_the_next_row_that_is_as_great() {
+    let max = |frame| aggregate(AggregateFunction::Max, Some(ARGUMENT), None, frame);
+    let mut law = law(vec![0], vec![by(NUMBER)], vec![max(rows(None, 0)), max(rows(0, None)), max(rows(None, None))]);
+    let all: Vec<Row> = (0..400).map(|number| row(number, if number % 8 == 7 { 10 } else { 0 }, 1)).collect();
+    law.step(&[&all]);
+    // What is no greater than what stands there alters nothing.
+    assert_eq!(law.step(&[&[row(200, 9, 1)]]).len(), 1);
+    // Nor does one more of the greatest, behind the first and before the last.
+    assert_eq!(law.step(&[&[row(100, 10, 1), row(300, 10, 1)]]).len(), 2);
+    // The first of the greatest goes: the running extreme is another one up to the next, eight rows behind.
+    assert_eq!(law.step(&[&[row(7, 10, -1)]]).len(), 1 + 2 * 7);
+    assert_eq!(law.step(&[&[row(399, 10, -1)]]).len(), 1 + 2 * 7);
+    assert_eq!(law.step(&[&[row(0, 10, 1)]]).len(), 1 + 2 * 13);
+    // A greater one alters the extreme of the whole partition.
+    assert_eq!(law.step(&[&[row(50, 11, 1)]]).len(), 1 + 2 * 402);
+}
+
 #[test]
 fn the_first_value_is_asked_for_only_where_the_first_row_changes() {
     let first = WindowFunction::Value { argument: ARGUMENT, place: FramePlace::First, frame: rows(None, 0), ignore_nulls: false };
