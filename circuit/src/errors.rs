@@ -271,6 +271,12 @@ fn frame_text(frame: &Frame) -> String {
         Some(FrameOffset::Exact(offset)) => format!("{offset} FOLLOWING"),
         Some(FrameOffset::Float(bits)) if f64::from_bits(bits) < 0.0 => format!("{} PRECEDING", -f64::from_bits(bits)),
         Some(FrameOffset::Float(bits)) => format!("{} FOLLOWING", f64::from_bits(bits)),
+        Some(FrameOffset::Calendar { months, micros }) => {
+            let direction = if months < 0 { "PRECEDING" } else { "FOLLOWING" };
+            let micros = if months < 0 { micros.saturating_neg() } else { micros };
+            let rest = if micros == 0 { String::new() } else { format!(" and {micros}") };
+            format!("{} months{rest} {direction}", months.unsigned_abs())
+        }
     };
     let exclude = match frame.exclude {
         Exclusion::NoOthers => "",

@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::ScalarValue;
 
 use crate::AggregateCall;
+use crate::calendar::{DAY_US, civil_of_day, day_of_civil, days_of_month};
 
 /// One window function.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -108,6 +109,13 @@ pub enum FrameOffset {
     Exact(i128),
     /// The bits of a finite double, for an order by one.
     Float(u64),
+    /// So many months by the calendar, then microseconds, for an order by dates or timestamps. See [`calendar_place`].
+    Calendar {
+        /// Not 0.
+        months: i32,
+        /// Days and parts of them.
+        micros: i64,
+    },
 }
 
 impl FrameOffset {
@@ -124,6 +132,7 @@ impl FrameOffset {
         match self {
             FrameOffset::Exact(offset) => offset == 0,
             FrameOffset::Float(bits) => f64::from_bits(bits) == 0.0,
+            FrameOffset::Calendar { .. } => false,
         }
     }
 
@@ -133,16 +142,20 @@ impl FrameOffset {
         match self {
             FrameOffset::Exact(offset) => FrameOffset::Exact(offset.saturating_neg()),
             FrameOffset::Float(bits) => FrameOffset::float(-f64::from_bits(bits)),
+            FrameOffset::Calendar { months, micros } => {
+                FrameOffset::Calendar { months: months.saturating_neg(), micros: micros.saturating_neg() }
+            }
         }
     }
 
-    /// The distance in rows or groups; one that no partition reaches if it is greater.
+    /// The distance in rows or groups; one that no partition reaches if it is greater. Values alone are measured by the calendar.
     pub fn rows(self) -> i64 {
         /// Sums of two such numbers and a position do not overflow.
         const MOST: i128 = 1 << 60;
         match self {
             FrameOffset::Exact(offset) => offset.clamp(-MOST, MOST) as i64,
             FrameOffset::Float(bits) => f64::from_bits(bits) as i64,
+            FrameOffset::Calendar { .. } => 0,
         }
     }
 }
@@ -219,7 +232,48 @@ pub fn range_unit(data_type: &DataType) -> Option<i128> {
     }
 }
 
+/// The place, in microseconds, that is `months` by the calendar and then `micros` away from a value of `data_type`, which is stored as the number `value`.
+/// A day that the month has not is its last one: a month before 31 March is 28 or 29 February. So of two timestamps the later one may have the earlier
+/// place, if both days are beyond the end of the month.
+pub fn calendar_place(value: i128, data_type: &DataType, months: i32, micros: i64) -> i128 {
+    let instant = value.saturating_mul(range_unit(data_type).unwrap_or(1));
+    let day_micros = i128::from(DAY_US);
+    // Dates and timestamps are of 32 bits of days and 64 bits of microseconds.
+    let date = civil_of_day(instant.div_euclid(day_micros) as i64);
+    let month = date.year * 12 + i64::from(date.month) - 1 + i64::from(months);
+    let (year, month) = (month.div_euclid(12), month.rem_euclid(12) as u32 + 1);
+    let day = day_of_civil(year, month, date.day.min(days_of_month(year, month)));
+    i128::from(day) * day_micros + instant.rem_euclid(day_micros) + i128::from(micros)
+}
+
+/// Whether RANGE may have offsets by the calendar over an order by this type.
+pub fn has_calendar(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Date32 | DataType::Timestamp(TimeUnit::Microsecond, _))
+}
+
 /// Whether RANGE may have offsets over an order by this type.
 pub fn has_range(data_type: &DataType) -> bool {
     data_type == &DataType::Float64 || range_unit(data_type).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_end_with_their_last_day() {
+        let place = |value: i64, months: i32, micros: i64| {
+            calendar_place(i128::from(value), &DataType::Date32, months, micros) / i128::from(DAY_US)
+        };
+        let day = |year: i64, month: u32, day: u32| day_of_civil(year, month, day);
+        assert_eq!(place(day(2026, 3, 31), -1, 0), i128::from(day(2026, 2, 28)));
+        assert_eq!(place(day(2024, 3, 30), -1, 0), i128::from(day(2024, 2, 29)));
+        assert_eq!(place(day(2024, 2, 29), 12, 0), i128::from(day(2025, 2, 28)));
+        assert_eq!(place(day(2026, 1, 15), -13, 0), i128::from(day(2024, 12, 15)));
+        // Months first, then days.
+        assert_eq!(place(day(2026, 3, 31), -1, -DAY_US), i128::from(day(2026, 2, 27)));
+        let noon = i128::from(day(1969, 5, 31)) * i128::from(DAY_US) + 1;
+        let timestamp = DataType::Timestamp(TimeUnit::Microsecond, None);
+        assert_eq!(calendar_place(noon, &timestamp, 1, 5), i128::from(day(1969, 6, 30)) * i128::from(DAY_US) + 6);
+    }
 }

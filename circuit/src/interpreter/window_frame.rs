@@ -10,7 +10,9 @@ use super::relation::{Relation, Row, identity};
 use super::top_k::{compare, compare_keys};
 use crate::aggregate::{evaluate as aggregate, sort_rows};
 use crate::errors::code;
-use crate::frame::{Exclusion, Frame, FrameOffset, FramePlace, FrameUnits, WindowCall, WindowFunction, range_unit};
+use crate::frame::{
+    Exclusion, Frame, FrameOffset, FramePlace, FrameUnits, WindowCall, WindowFunction, calendar_place, range_unit,
+};
 use crate::{CircuitError, ErrorRows, EvalError, SortKey, render_row, window_label};
 
 /// The rows of a partition in order, each copy by itself.
@@ -169,6 +171,11 @@ fn value_position(value: &ScalarValue, current: &ScalarValue, offset: FrameOffse
             // Without a sign of zero.
             let bound = (*current)? + f64::from_bits(bits) + 0.0;
             Some((*value)?.total_cmp(&if bound.is_nan() { f64::NAN } else { bound }))
+        }
+        (value, current, FrameOffset::Calendar { months, micros }) => {
+            let data_type = value.data_type();
+            let place = calendar_place(steps(current)?, &data_type, months, micros);
+            Some(steps(value)?.saturating_mul(range_unit(&data_type)?).cmp(&place))
         }
         (value, current, FrameOffset::Exact(offset)) => {
             let unit = range_unit(&value.data_type())?;

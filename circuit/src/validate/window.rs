@@ -3,7 +3,7 @@
 use arrow::datatypes::{DataType, Schema};
 
 use super::{Check, aggregate_calls, ensure, in_range, same_types, types_of};
-use crate::frame::{Frame, FrameOffset, FramePlace, FrameUnits, WindowCall, WindowFunction, has_range};
+use crate::frame::{Frame, FrameOffset, FramePlace, FrameUnits, WindowCall, WindowFunction, has_calendar, has_range};
 use crate::{Node, SortKey, window_text};
 
 pub(super) fn check(partition: &[usize], order: &[SortKey], calls: &[WindowCall], input: &Node, schema: &Schema) -> Check {
@@ -48,14 +48,20 @@ fn function(call: &WindowCall, input: &Node) -> Check {
 
 fn check_frame(frame: &Frame, order: &[SortKey], input: &Node) -> Check {
     let float = |bound: &FrameOffset| matches!(bound, FrameOffset::Float(_));
+    let calendar = |bound: &FrameOffset| matches!(bound, FrameOffset::Calendar { .. });
     let mut bounds = frame.start.iter().chain(&frame.end);
     if !frame.measures_values() {
-        let counted = |bound: &FrameOffset| !float(bound) || frame.units == FrameUnits::Range;
+        let counted = |bound: &FrameOffset| !(float(bound) || calendar(bound)) || frame.units == FrameUnits::Range;
         return ensure(bounds.all(counted), || "a frame counts rows in fractions".to_owned());
     }
     let [key] = order else { return Err(format!("a frame measures values of an order by {} columns", order.len())) };
     let data_type = input.schema.field(key.column).data_type();
     ensure(has_range(data_type), || format!("a frame measures distances of {data_type}"))?;
-    let fits = |bound: &FrameOffset| bound.is_current() || float(bound) == (data_type == &DataType::Float64);
+    let fits = |bound: &FrameOffset| match bound {
+        bound if bound.is_current() => true,
+        FrameOffset::Float(_) => data_type == &DataType::Float64,
+        FrameOffset::Calendar { .. } => has_calendar(data_type),
+        FrameOffset::Exact(_) => data_type != &DataType::Float64,
+    };
     ensure(bounds.all(fits), || format!("a frame measures distances of {data_type} in another type"))
 }

@@ -13,11 +13,15 @@ use arrow::datatypes::{
     UInt64Type,
 };
 use deltic_circuit::SortKey;
-use deltic_circuit::frame::{FrameOffset, range_unit};
+use deltic_circuit::frame::{FrameOffset, calendar_place, range_unit};
 use deltic_zset::Result;
 
 use crate::order::OrderBytes;
 use crate::row_key::RowKey;
+
+/// How far the way there and the way back by the calendar can be apart: the ends of two months by three days each, and as many months in two places of the
+/// calendar by four.
+const CALENDAR_SLACK_MICROS: i64 = 10 * 86_400_000_000;
 
 /// Which end of a frame a place is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +80,7 @@ impl Distances {
     pub(super) fn places(&self, rows: &[&RowKey], offset: FrameOffset, side: Side) -> Vec<Place> {
         if let Some((partition, position)) = &self.within {
             let values = partition.decode(rows.iter().map(|row| row.partition())).swap_remove(*position);
-            return rows.iter().enumerate().map(|(row, key)| place_among_peers(&values, row, key, offset, side)).collect();
+            return rows.iter().enumerate().map(|(row, key)| self.place_among_peers(&values, row, key, offset, side)).collect();
         }
         let values = self.order.decode(rows.iter().map(|row| row.order())).swap_remove(0);
         let offset = if self.descending { offset.reversed() } else { offset };
@@ -84,7 +88,13 @@ impl Distances {
         let below = (side == Side::Start) != self.descending;
         let (bounds, beyond) = match offset {
             FrameOffset::Float(bits) => (float_bounds(&values, f64::from_bits(bits)), vec![false; values.len()]),
-            FrameOffset::Exact(offset) => self.exact_bounds(&values, offset, below),
+            FrameOffset::Exact(offset) => {
+                let unit = range_unit(&self.data_type).unwrap_or(1);
+                self.exact_bounds(&values, |value| value.saturating_mul(unit).saturating_add(offset), below)
+            }
+            FrameOffset::Calendar { months, micros } => {
+                self.exact_bounds(&values, |value| calendar_place(value, &self.data_type, months, micros), below)
+            }
         };
         let encoded = self.order.encode(&[bounds]);
         let place = |(row, key): (usize, &&RowKey)| {
@@ -100,14 +110,14 @@ impl Distances {
         rows.iter().enumerate().map(place).collect()
     }
 
-    /// The values that are bounds: the least not below the sum, if `below` says that the bound keeps out what is below it, else the greatest not above it. A
+    /// The values that are bounds: the least not below the `sum` of a value and the distance, if `below` says that the bound keeps out what is below it, else the greatest not above it. A
     /// bound beyond all values is the last value, and marked.
-    fn exact_bounds(&self, values: &ArrayRef, offset: i128, below: bool) -> (ArrayRef, Vec<bool>) {
+    fn exact_bounds(&self, values: &ArrayRef, sum: impl Fn(i128) -> i128, below: bool) -> (ArrayRef, Vec<bool>) {
         let unit = range_unit(&self.data_type).unwrap_or(1);
         let (least, greatest) = limits(&self.data_type);
         let mut beyond = vec![false; values.len()];
         let bounds = steps(values).into_iter().zip(&mut beyond).map(|(value, beyond)| {
-            let sum = value?.saturating_mul(unit).saturating_add(offset);
+            let sum = sum(value?);
             let floor = sum.div_euclid(unit);
             let bound = if below && sum.rem_euclid(unit) != 0 { floor.saturating_add(1) } else { floor };
             *beyond = if below { bound > greatest } else { bound < least };
@@ -117,13 +127,19 @@ impl Distances {
         (column(bounds, &self.data_type), beyond)
     }
 
-    /// As [`Distances::places`], for a float distance that is taken from the other side: rounding may put a row in a frame that this does not
-    /// reach, so it reaches a little farther. `None` if that cannot be said.
+    /// As [`Distances::places`], for a distance that is taken from the other side: rounding, or the end of a month, may put a row in a frame that this does
+    /// not reach, so it reaches a little farther. `None` if that cannot be said.
     pub(super) fn wider(&self, row: &RowKey, offset: FrameOffset, side: Side) -> Option<Place> {
-        let FrameOffset::Float(bits) = offset else { return self.places(&[row], offset, side).pop() };
-        if self.within.is_some() {
-            return self.places(&[row], offset, side).pop();
-        }
+        let bits = match offset {
+            _ if self.within.is_some() => return self.places(&[row], offset, side).pop(),
+            FrameOffset::Exact(_) => return self.places(&[row], offset, side).pop(),
+            FrameOffset::Calendar { months, micros } => {
+                let slack = if side == Side::Start { -CALENDAR_SLACK_MICROS } else { CALENDAR_SLACK_MICROS };
+                let wide = FrameOffset::Calendar { months, micros: micros.saturating_add(slack) };
+                return self.places(&[row], wide, side).pop();
+            }
+            FrameOffset::Float(bits) => bits,
+        };
         let values = self.order.decode([row.order()]).swap_remove(0);
         if values.is_null(0) {
             return Some(Place::Peers);
@@ -134,24 +150,25 @@ impl Distances {
         let wide = offset + outwards;
         ((value + wide).is_finite() && slack.is_finite()).then(|| self.places(&[row], FrameOffset::float(wide), side).pop())?
     }
-}
 
-/// The place a distance away from a row all whose partition has its value: either all rows are within the distance, or none is.
-fn place_among_peers(values: &ArrayRef, row: usize, key: &RowKey, offset: FrameOffset, side: Side) -> Place {
-    let outwards = match offset {
-        FrameOffset::Exact(offset) => offset.signum(),
-        FrameOffset::Float(bits) => {
-            let value = values.as_primitive::<Float64Type>().value(row);
-            let sum = value + f64::from_bits(bits);
-            // A sum that rounds to the value, an infinity and NaN are as far as the row itself.
-            if sum > value { 1 } else { -i128::from(sum < value) }
+    /// The place a distance away from a row all whose partition has its value: either all rows are within the distance, or none is.
+    fn place_among_peers(&self, values: &ArrayRef, row: usize, key: &RowKey, offset: FrameOffset, side: Side) -> Place {
+        let outwards = match offset {
+            FrameOffset::Exact(offset) => offset.signum(),
+            FrameOffset::Calendar { months, .. } => i128::from(months.signum()),
+            FrameOffset::Float(bits) => {
+                let value = values.as_primitive::<Float64Type>().value(row);
+                let sum = value + f64::from_bits(bits);
+                // A sum that rounds to the value, an infinity and NaN are as far as the row itself.
+                if sum > value { 1 } else { -i128::from(sum < value) }
+            }
+        };
+        match side {
+            _ if values.is_null(row) => Place::Peers,
+            Side::Start if outwards > 0 => Place::At(key.peers_end()),
+            Side::End if outwards < 0 => Place::At(Some(RowKey::start_of(key.peers()))),
+            _ => Place::Peers,
         }
-    };
-    match side {
-        _ if values.is_null(row) => Place::Peers,
-        Side::Start if outwards > 0 => Place::At(key.peers_end()),
-        Side::End if outwards < 0 => Place::At(Some(RowKey::start_of(key.peers()))),
-        _ => Place::Peers,
     }
 }
 

@@ -241,7 +241,7 @@ impl<'p, 'a, T: Results> Slots<'p, 'a, T> {
         }
     }
 
-    /// The positions of the frame of each slot: one list, or several if rows in the middle are left out. In none of them an end ever decreases.
+    /// The positions of the frame of each slot: one list, or several if rows in the middle are left out.
     fn ranges(&self, spec: &Spec, frame: &Frame) -> Vec<Vec<(i64, i64)>> {
         let starts = self.ends(spec, frame, frame.start, Side::Start);
         let ends = self.ends(spec, frame, frame.end, Side::End);

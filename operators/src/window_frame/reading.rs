@@ -20,7 +20,7 @@ use crate::tally::Results;
 /// The result of a call for one slot.
 pub(super) type Read = Result<ScalarValue, EvalError>;
 
-/// The frames of some slots: one list, or several that a frame is made of, of positions `from .. to` that never decrease.
+/// The frames of some slots: one list, or several that a frame is made of, of positions `from .. to`.
 pub(super) type Frames = Vec<Vec<(i64, i64)>>;
 
 /// Neighbouring rows with the columns that are read.
@@ -105,8 +105,8 @@ impl FrameRows {
         for slot in 0..frames[0].len() {
             for (part, reached) in frames.iter().zip(&mut reached) {
                 let (old, new) = (*reached, part[slot]);
-                // What both have in common stays.
-                let (gone, come) = match new.0 < old.1 {
+                // What both have in common stays, if neither end goes back.
+                let (gone, come) = match new.0 < old.1 && old.0 <= new.0 && old.1 <= new.1 {
                     true => ((old.0, new.0), (old.1, new.1)),
                     false => (old, new),
                 };

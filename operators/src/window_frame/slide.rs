@@ -11,13 +11,20 @@ use crate::tally::Results;
 /// Cores of so many rows are added up row by row.
 const NARROW: i64 = 32;
 
-/// Appends the tallies of `frames`, each of them positions `from .. to` with `from <= to`, neither of which ever decreases. `loaded` are rows that are at hand.
+/// Appends the tallies of `frames`, each of them positions `from .. to` with `from <= to`. Both grow from frame to frame, but for a few by the calendar at the
+/// end of a month. `loaded` are rows that are at hand.
 pub(super) fn slide<'a, T: Results>(
     view: &View<'a, T>,
     loaded: &Pieces<'a, T::Event>,
     frames: &[(i64, i64)],
     tallies: &mut Vec<T>,
 ) {
+    for growing in frames.chunk_by(|before, after| before.0 <= after.0 && before.1 <= after.1) {
+        slide_on(view, loaded, growing, tallies);
+    }
+}
+
+fn slide_on<'a, T: Results>(view: &View<'a, T>, loaded: &Pieces<'a, T::Event>, frames: &[(i64, i64)], tallies: &mut Vec<T>) {
     let (Some(&first), Some(&last)) = (frames.first(), frames.last()) else { return };
     let own_starts = (!loaded.contains(first.0, last.0)).then(|| Pieces::load(view, first.0, last.0));
     let own_ends = (!loaded.contains(first.1, last.1)).then(|| Pieces::load(view, first.1, last.1));

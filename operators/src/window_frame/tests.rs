@@ -169,12 +169,15 @@ fn exclusions() -> impl Strategy<Value = Exclusion> {
 /// Frames over an order by one column of `order`.
 fn frames(order: DataType) -> impl Strategy<Value = Frame> {
     let units = prop_oneof![Just(FrameUnits::Rows), Just(FrameUnits::Groups), Just(FrameUnits::Range)];
-    (units, offsets(4), offsets(4), exclusions()).prop_map(move |(units, start, end, exclude)| {
+    (units, offsets(4), offsets(4), exclusions(), any::<bool>()).prop_map(move |(units, start, end, exclude, months)| {
         let ranged = units == FrameUnits::Range;
         let bound = |bound: Option<i128>| {
             bound.map(|offset| match &order {
                 _ if !ranged || !has_range(&order) => FrameOffset::Exact(if ranged { 0 } else { offset }),
                 DataType::Float64 => FrameOffset::float(offset as f64 * 0.75),
+                DataType::Date32 if months && offset != 0 => {
+                    FrameOffset::Calendar { months: offset as i32, micros: offset.signum() as i64 * 43_200_000_000 }
+                }
                 // A day and a half.
                 DataType::Date32 => FrameOffset::Exact(offset * 43_200_000_000),
                 _ => FrameOffset::Exact(offset),

@@ -3,13 +3,15 @@
 //! What partitions, orders and arguments are computed from is projected first, as for aggregates. The rows keep their columns in front, so each
 //! node of the chain finds them where the first one did.
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, IntervalMonthDayNano};
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::{NullTreatment, WindowFunctionParams};
 use datafusion_expr::{
     Expr as PlanExpr, SortExpr, Window, WindowFrame as PlanFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
 };
-use deltic_circuit::frame::{Exclusion, Frame, FrameOffset, FramePlace, FrameUnits, WindowCall, WindowFunction, range_unit};
+use deltic_circuit::frame::{
+    Exclusion, Frame, FrameOffset, FramePlace, FrameUnits, WindowCall, WindowFunction, has_calendar, range_unit,
+};
 use deltic_circuit::{Expr, NodeId};
 
 use super::aggregate::{self, Calls};
@@ -222,6 +224,15 @@ fn distance(value: &ScalarValue, units: FrameUnits, order: Option<&DataType>) ->
             Ok(ScalarValue::Float64(Some(offset))) if offset.is_finite() => FrameOffset::float(offset),
             _ => return Err(wrong()),
         },
+        (ScalarValue::IntervalMonthDayNano(Some(interval)), order) if interval.months != 0 && has_calendar(order) => {
+            let rest = IntervalMonthDayNano { months: 0, ..*interval };
+            let micros = interval_micros(rest).map_err(|problem| error(format!("the offset of RANGE {problem}")))?;
+            // Which way it leads must not depend on the month.
+            if (interval.months < 0) != (micros < 0) && micros != 0 {
+                return Err(error(format!("the months and the days of the offset {value} have different signs")));
+            }
+            FrameOffset::Calendar { months: interval.months, micros }
+        }
         (ScalarValue::IntervalMonthDayNano(Some(interval)), order) if range_unit(order).is_some() => {
             let micros = interval_micros(*interval).map_err(|problem| error(format!("the offset of RANGE {problem}")))?;
             FrameOffset::Exact(i128::from(micros))
@@ -238,6 +249,7 @@ fn distance(value: &ScalarValue, units: FrameUnits, order: Option<&DataType>) ->
     let negative = match offset {
         FrameOffset::Exact(offset) => offset < 0,
         FrameOffset::Float(bits) => f64::from_bits(bits) < 0.0,
+        FrameOffset::Calendar { months, .. } => months < 0,
     };
     if negative { Err(error(format!("the offset of a frame must not be negative: {value}"))) } else { Ok(offset) }
 }
