@@ -68,15 +68,14 @@ fn check_random_queries(options: &CheckOptions) -> Result<ExitCode, Box<dyn std:
     for (feature, (checked, refused)) in &report.features {
         println!("{feature:>20}: in {checked} queries checked, {refused} refused");
     }
+    let functions: Vec<String> = report.functions.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    println!("{} functions: {}", functions.len(), functions.join(", "));
     for (reason, count) in &report.refused {
         println!("{count:>8} x refused: {reason}");
     }
     match &report.failure {
         None => {
-            println!(
-                "{} queries drawn; {} right at every epoch, {} of them equal to a second form: {} commits, seed {}",
-                report.drawn, report.checked, report.equivalences, report.commits, report.seed
-            );
+            println!("{report}");
             Ok(ExitCode::SUCCESS)
         }
         Some(failure) => {

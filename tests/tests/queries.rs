@@ -24,7 +24,9 @@ fn random_queries_equal_batch_and_their_rewritten_forms() {
         println!("{feature:>20}: in {checked} queries checked, {refused} refused");
     }
     report.refused.iter().for_each(|(reason, count)| println!("{count:>6} x {reason}"));
-    println!("{} drawn, {} checked, {} with a second form", report.drawn, report.checked, report.equivalences);
+    let functions: Vec<String> = report.functions.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    println!("{} functions: {}", functions.len(), functions.join(", "));
+    println!("{report}");
     println!("DataFusion had {} opinions and abstained {} times", oracle.opinions(), oracle.abstentions());
     assert!(report.failure.is_none(), "seed {seed}: {}", report.failure.unwrap());
     assert!(report.checked > report.drawn / 5, "most queries were refused: this shows little");

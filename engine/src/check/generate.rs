@@ -18,16 +18,32 @@ struct Generator<'a> {
     profile: Profile,
     tempo: Tempo,
     model: Model,
+    /// Whether rows mostly go: groups become empty, and what stood behind others comes to the front.
+    ebbs: bool,
+}
+
+/// How long histories are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Length {
+    /// At least so many commits.
+    pub(super) commits: usize,
+    /// Row changes, of which one is drawn.
+    pub(super) changes: &'static [usize],
+}
+
+impl Length {
+    /// From a few changes to as many as state structures need to split.
+    pub(super) const ANY: Length = Length { commits: 1, changes: &[3, 10, 30, 80] };
 }
 
 /// A random history for the views of `setup`.
-pub(super) fn generate(rng: &mut StdRng, setup: &Setup, max_workers: usize) -> History {
+pub(super) fn generate(rng: &mut StdRng, setup: &Setup, max_workers: usize, length: Length) -> History {
     let relations = &setup.relations;
     let profile = Profile::random(rng);
     let definitions = relations.iter().filter_map(|relation| relation.event_time.as_ref());
     let tempo = Tempo::random(rng, definitions, setup.views.iter().map(|view| &*view.circuit));
-    let total = *pick(rng, &[3usize, 10, 30, 80]);
-    let mean_commit = *pick(rng, &[1usize, 3, 10, 40]);
+    let total = *pick(rng, length.changes);
+    let mean_commit = (*pick(rng, &[1usize, 3, 10, 40])).min(total.div_ceil(2 * length.commits));
     // What happens in each step: so many changes, or (with 0) the clock moves.
     let mut sizes = Vec::new();
     let mut left = if relations.is_empty() { 0 } else { total };
@@ -40,27 +56,36 @@ pub(super) fn generate(rng: &mut StdRng, setup: &Setup, max_workers: usize) -> H
         left -= size;
         sizes.push(size);
     }
-    let created_before = (0..setup.views.len())
-        .scan(0, |least, _| {
-            // A view may read the ones before it, so it is created no earlier than they are.
-            *least = match rng.random_range(0..4u8) {
-                0 | 1 => *least,
-                2 => rng.random_range(*least..=sizes.len()),
-                _ => (*least).max(sizes.len() / 2),
-            };
-            Some(*least)
-        })
-        .collect::<Vec<usize>>();
+    let created_before = creations(rng, setup, sizes.len());
     let created_before = together(created_before, &setup.equal);
-    let mut generator = Generator { relations, profile, tempo, model: Model::new(relations) };
+    let ebb = *pick(rng, &[sizes.len(), sizes.len(), sizes.len() / 2]);
+    let mut generator = Generator { relations, profile, tempo, model: Model::new(relations), ebbs: false };
     let mut steps = Vec::with_capacity(sizes.len());
     for (index, size) in sizes.into_iter().enumerate() {
         for view in created_at(&created_before, setup, index) {
             generator.model.add_view(relations, &setup.views[view].groups);
         }
+        generator.ebbs = index >= ebb;
         steps.push(generator.step(rng, size));
     }
     History { steps, created_before, workers: rng.random_range(1..=max_workers.max(1)) }
+}
+
+/// The step before which each view is created, of `steps`: no earlier than the views that it reads, and else as if there were no others. Most views of a
+/// long file must see most of the history.
+fn creations(rng: &mut StdRng, setup: &Setup, steps: usize) -> Vec<usize> {
+    let mut created: Vec<usize> = Vec::with_capacity(setup.views.len());
+    for view in &setup.views {
+        let sources = view.circuit.sources();
+        let read = setup.views.iter().zip(&created).filter(|(other, _)| sources.contains(&other.name.as_str()));
+        let least = read.map(|(_, &created)| created).max().unwrap_or_default();
+        created.push(match rng.random_range(0..4u8) {
+            0 | 1 => least,
+            2 => rng.random_range(least..=steps),
+            _ => least.max(steps / 2),
+        });
+    }
+    created
 }
 
 /// Views that must be equal are created at the same time: a stream shows each what comes after it.
@@ -89,7 +114,7 @@ impl Generator<'_> {
         while step.changes.len() < size {
             let relation = rng.random_range(0..self.relations.len());
             let present = self.model.sources[relation].rows.len();
-            let kind = rng.random_range(0..10u8);
+            let kind = if self.ebbs && rng.random_bool(0.5) { 6 } else { rng.random_range(0..10u8) };
             if self.relations[relation].stream || present == 0 || kind < 5 {
                 let row = self.random_row(rng, relation);
                 self.push(step, Change { relation, insert: true, row });

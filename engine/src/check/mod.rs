@@ -178,7 +178,7 @@ pub fn check(
     };
     for iteration in 0..options.iterations {
         let mut rng = StdRng::seed_from_u64(options.seed.wrapping_add(iteration));
-        let history = generate::generate(&mut rng, &setup, options.max_workers);
+        let history = generate::generate(&mut rng, &setup, options.max_workers, generate::Length::ANY);
         report.iterations += 1;
         report.commits += history.steps.len() as u64;
         if let Some(difference) = run::run(&setup, &history, oracle)? {

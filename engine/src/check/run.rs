@@ -23,6 +23,8 @@ pub(super) struct Difference {
     pub(super) step: usize,
     /// What differed: contents, errors, changelog, or the oracle.
     pub(super) what: String,
+    /// Whether nothing differed, because the engine failed.
+    pub(super) failed: bool,
 }
 
 /// A view that exists in a run.
@@ -84,6 +86,14 @@ pub(super) fn run(setup: &Setup, history: &History, oracle: Option<&dyn BatchOra
         }
     }
     Ok(None)
+}
+
+/// As [`run`], but an engine that fails is a difference as well: of the last view, as it does not say which one it failed at.
+pub(super) fn outcome(setup: &Setup, history: &History, oracle: Option<&dyn BatchOracle>) -> Option<Difference> {
+    run(setup, history, oracle).unwrap_or_else(|error| {
+        let what = format!("the engine failed: {error}");
+        Some(Difference { view: setup.views.len() - 1, step: history.steps.len(), what, failed: true })
+    })
 }
 
 impl Run<'_> {
@@ -161,7 +171,7 @@ impl Run<'_> {
             let what = self.compare_view(index, &mut live, &mut expected)?;
             self.live[index] = Some(live);
             if let Some(what) = what {
-                return Ok(Some(Difference { view: index, step, what }));
+                return Ok(Some(Difference { view: index, step, what, failed: false }));
             }
         }
         Ok(self.setup.equal.iter().find_map(|&(first, second)| {
@@ -172,7 +182,7 @@ impl Run<'_> {
             }
             let what = format!("rows of {name}, which must be those of {first_name}");
             let what = difference(&what, &weighted_rows(&wanted.rows), &weighted_rows(&got.rows))?;
-            Some(Difference { view: second, step, what })
+            Some(Difference { view: second, step, what, failed: false })
         }))
     }
 

@@ -9,11 +9,16 @@ use super::history::{InputRelation, type_name};
 use super::{PlainView, Setup, ViewUnderCheck};
 use crate::{Error, Result};
 
-impl Setup {
-    /// Reads the `CREATE` statements of `sql`; other statements are counted and left out.
-    pub(super) fn from_sql(sql: &str) -> Result<Self> {
-        let mut catalog = Catalog::new();
-        let mut setup = Setup {
+/// A setup in the making: statements are added one by one, and a view that is refused leaves no trace.
+#[derive(Debug)]
+pub(super) struct Draft {
+    catalog: Catalog,
+    setup: Setup,
+}
+
+impl Draft {
+    pub(super) fn new() -> Self {
+        let setup = Setup {
             relations: Vec::new(),
             ddl: Vec::new(),
             plain: Vec::new(),
@@ -22,24 +27,32 @@ impl Setup {
             equal: Vec::new(),
             skipped_statements: 0,
         };
+        Draft { catalog: Catalog::new(), setup }
+    }
+
+    /// Reads the `CREATE` statements of `sql`; other statements are counted and left out.
+    ///
+    /// # Errors
+    /// What the planner refuses; statements before the refused one are read.
+    pub(super) fn read(&mut self, sql: &str) -> Result<()> {
         for parsed in deltic_sql::parse(sql)? {
             let (created, query) = match &parsed.statement {
-                Statement::CreateTable(create) => (catalog.create_table(create)?, None),
-                Statement::CreateView(create) => (catalog.create_view(create)?, Some(create.query.to_string())),
+                Statement::CreateTable(create) => (self.catalog.create_table(create)?, None),
+                Statement::CreateView(create) => (self.catalog.create_view(create)?, Some(create.query.to_string())),
                 Statement::CreateFunction(create) => {
-                    catalog.create_function(create)?;
-                    setup.ddl.push(parsed.sql.clone());
+                    self.catalog.create_function(create)?;
+                    self.setup.ddl.push(parsed.sql.clone());
                     continue;
                 }
                 _ => {
-                    setup.skipped_statements += 1;
+                    self.setup.skipped_statements += 1;
                     continue;
                 }
             };
             match created {
                 Created::New(relation) => {
-                    let late = relation.late_rows().and_then(|name| catalog.relation(&name).cloned());
-                    setup.add(&relation, late.as_deref(), parsed.sql.clone(), query.unwrap_or_default())?;
+                    let late = relation.late_rows().and_then(|name| self.catalog.relation(&name).cloned());
+                    self.setup.add(&relation, late.as_deref(), parsed.sql.clone(), query.unwrap_or_default())?;
                 }
                 Created::Exists(_) => {}
                 Created::Replaced { new, .. } => {
@@ -47,10 +60,25 @@ impl Setup {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// The setup of what was read.
+    pub(super) fn finish(mut self) -> Setup {
+        self.setup.selected = vec![true; self.setup.views.len()];
+        self.setup
+    }
+}
+
+impl Setup {
+    /// The `CREATE` statements of `sql`; other statements are counted and left out.
+    pub(super) fn from_sql(sql: &str) -> Result<Self> {
+        let mut draft = Draft::new();
+        draft.read(sql)?;
+        let setup = draft.finish();
         if setup.views.is_empty() {
             return Err(Error::usage("the file defines no materialized view, so there is nothing to check"));
         }
-        setup.selected = vec![true; setup.views.len()];
         Ok(setup)
     }
 

@@ -1,7 +1,7 @@
 //! Cuts a failing history down: fewer views, one worker, fewer steps, fewer rows and moves of time; as long as the view stays wrong.
 
 use super::history::{History, Step};
-use super::run::{Difference, run};
+use super::run::{Difference, outcome};
 use super::{BatchOracle, CheckFailure, Setup};
 use crate::Result;
 
@@ -58,19 +58,19 @@ fn definitions(setup: &Setup) -> Vec<(usize, String)> {
 }
 
 impl Shrinker<'_> {
-    /// Whether `history` still shows a difference; then it is the new best. A history that the engine refuses shows none.
+    /// Whether `history` still shows a difference; then it is the new best. One that the engine fails at shows only that.
     fn fails(&mut self, history: History) -> bool {
         if self.runs >= MAX_RUNS {
             return false;
         }
         self.runs += 1;
-        match run(&self.setup, &history, self.oracle) {
-            Ok(Some(difference)) => {
+        match outcome(&self.setup, &history, self.oracle) {
+            Some(difference) if difference.failed == self.difference.failed => {
                 self.best = history;
                 self.difference = difference;
                 true
             }
-            Ok(None) | Err(_) => false,
+            _ => false,
         }
     }
 

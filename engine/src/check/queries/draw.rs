@@ -6,14 +6,17 @@
 
 mod aggregate;
 mod expression;
+mod functions;
 mod relation;
+mod special;
+mod window;
 
 use std::collections::BTreeSet;
 
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::tree::{Body, Distinct, Expr, Group, GroupForm, Query, Select, Type};
+use super::tree::{Body, CommonTable, Distinct, Expr, Group, GroupForm, Query, Recursion, Select, Type};
 
 /// A table to draw queries over; its columns are called `c0`, `c1`, ..
 #[derive(Clone, Debug)]
@@ -48,6 +51,8 @@ pub(super) struct Draw<'a> {
     common: Vec<Table>,
     /// What the query uses, for the report.
     pub(super) features: BTreeSet<&'static str>,
+    /// The scalar functions that it calls.
+    pub(super) functions: BTreeSet<&'static str>,
     /// Relations that may still be drawn.
     budget: usize,
     names: usize,
@@ -56,7 +61,7 @@ pub(super) struct Draw<'a> {
 impl<'a> Draw<'a> {
     pub(super) fn new(rng: &'a mut StdRng, tables: &'a [Table]) -> Self {
         let budget = rng.random_range(1..=6);
-        Draw { rng, tables, common: Vec::new(), features: BTreeSet::new(), budget, names: 0 }
+        Draw { rng, tables, common: Vec::new(), features: BTreeSet::new(), functions: BTreeSet::new(), budget, names: 0 }
     }
 
     /// A query of one to four columns.
@@ -97,7 +102,7 @@ impl<'a> Draw<'a> {
         let mut query = match kind {
             0..10 => self.operation(depth, columns, outer),
             10..13 => self.values(columns),
-            13..18 => self.with(depth, columns, outer),
+            13..21 => self.with(depth, columns, outer),
             _ => self.select(depth, columns, outer),
         };
         let is_distinct_on = matches!(&query.body, Body::Select(select) if matches!(select.distinct, Distinct::On(_)));
@@ -124,14 +129,18 @@ impl<'a> Draw<'a> {
 
     fn with(&mut self, depth: usize, columns: &[Type], outer: &[Expr]) -> Query {
         self.uses("WITH");
-        let of = self.columns(3);
-        let part = self.query(depth - 1, &of, &[]);
-        let name = self.name();
-        self.common.push(Table { name: name.clone(), columns: of });
+        let table = if self.chance(45) {
+            self.recursion(depth)
+        } else {
+            let of = self.columns(3);
+            let query = self.query(depth - 1, &of, &[]);
+            CommonTable { name: self.name(), query, recursion: Recursion::No }
+        };
+        self.common.push(Table { name: table.name.clone(), columns: table.query.columns.clone() });
         self.budget = self.budget.max(1);
         let mut query = self.select(depth, columns, outer);
         self.common.pop();
-        query.with.push((name, part));
+        query.with.push(table);
         query
     }
 
@@ -158,7 +167,7 @@ impl<'a> Draw<'a> {
     }
 
     fn select(&mut self, depth: usize, columns: &[Type], outer: &[Expr]) -> Query {
-        let (from, leaves) = self.from(depth, outer);
+        let (from, leaves) = self.from(depth);
         let scope = Scope { leaves, outer: outer.to_vec(), subqueries: depth > 0 };
         let mut select = Select::of(vec![], Some(from));
         let mut conditions = Vec::new();
@@ -189,7 +198,15 @@ impl<'a> Draw<'a> {
                 }
                 return query;
             }
-            _ => select.items = self.items(&scope, columns, 2),
+            _ => {
+                select.items = self.items(&scope, columns, 2);
+                if columns[0] == Type::Big && self.chance(6) {
+                    self.uses("unnest in SELECT");
+                    let list = self.expr(&Scope::of_columns(scope.leaves), Type::Numbers, 1);
+                    select.items[0] = Expr::of(Type::Big, "unnest(?)", vec![list]);
+                    select.by_row = false;
+                }
+            }
         }
         Query::select(select)
     }
@@ -201,6 +218,10 @@ impl<'a> Draw<'a> {
     /// GROUP BY: items are made of the keys and of aggregates.
     fn grouped(&mut self, select: &mut Select, scope: &Scope, columns: &[Type]) {
         self.uses("GROUP BY");
+        select.by_row = false;
+        if self.chance(12) && self.grouped_by_window(select, scope, columns) {
+            return;
+        }
         let mut keys: Vec<Expr> = Vec::new();
         for _ in 0..self.rng.random_range(1..=2) {
             let key = if self.chance(75) && !scope.leaves.is_empty() {
@@ -224,19 +245,53 @@ impl<'a> Draw<'a> {
             self.uses("grouping sets");
         }
         let mut leaves = keys.clone();
+        if form != GroupForm::Plain {
+            leaves.push(Expr::of(Type::Big, "CAST(grouping(?) AS BIGINT)", vec![keys[0].clone()]));
+        }
+        self.above_groups(select, scope, columns, leaves);
+        select.group = Some(Group { form, keys });
+    }
+
+    /// The items above groups whose keys are `leaves`, and HAVING.
+    fn above_groups(&mut self, select: &mut Select, scope: &Scope, columns: &[Type], mut leaves: Vec<Expr>) {
         leaves.extend(self.aggregates(scope, columns));
-        let above = Scope { leaves, ..Scope::default() };
+        let above = Scope::of_columns(leaves);
         select.items = self.items(&above, columns, 1);
         if self.chance(25) {
             self.uses("HAVING");
             select.having = Some(self.expr(&above, Type::Bool, 1));
         }
-        select.group = Some(Group { form, keys });
+    }
+
+    /// GROUP BY a function of windows, and maybe a key beside it. Whether there is a time to group by.
+    fn grouped_by_window(&mut self, select: &mut Select, scope: &Scope, columns: &[Type]) -> bool {
+        let times: Vec<Expr> = scope.leaves.iter().filter(|leaf| leaf.ty == Type::Timestamp).cloned().collect();
+        if times.is_empty() {
+            return false;
+        }
+        let time = self.pick(&times).clone();
+        let window = *self.pick(&[
+            "TUMBLE(?, INTERVAL '4' SECOND)",
+            "HOP(?, INTERVAL '2' SECOND, INTERVAL '4' SECOND)",
+            "SESSION(?, INTERVAL '3' SECOND)",
+        ]);
+        self.uses("GROUP BY a window");
+        let mut keys = vec![Expr::of(Type::Timestamp, window, vec![time])];
+        let mut leaves = vec![Expr::text(Type::Timestamp, "window_start"), Expr::text(Type::Timestamp, "window_end")];
+        if self.chance(60) {
+            let key = self.pick(&scope.leaves).clone();
+            leaves.push(key.clone());
+            keys.insert(0, key);
+        }
+        self.above_groups(select, scope, columns, leaves);
+        select.group = Some(Group { form: GroupForm::Plain, keys });
+        true
     }
 
     /// Aggregates without GROUP BY.
     fn total(&mut self, select: &mut Select, scope: &Scope, columns: &[Type]) {
         self.uses("total");
+        select.by_row = false;
         let leaves = self.aggregates(scope, columns);
         let above = Scope { leaves, ..Scope::default() };
         select.items = self.items(&above, columns, 1);
@@ -257,6 +312,7 @@ impl<'a> Draw<'a> {
     /// Window functions beside the columns.
     fn windowed(&mut self, select: &mut Select, scope: &Scope, columns: &[Type]) {
         self.uses("OVER");
+        select.by_row = false;
         let below = Scope { leaves: scope.leaves.clone(), ..Scope::default() };
         let mut leaves = scope.leaves.clone();
         for index in 0..self.rng.random_range(1..=2usize) {

@@ -1,73 +1,122 @@
 //! Equivalent forms of a query.
 //!
-//! Each is a law of SQL that holds for every query, and takes another way through planner and operators: partitioning by a predicate and its negation
-//! and its being unknown (Rigger and Su, "Finding bugs in database systems via query partitioning", 2020), set operations with itself, subqueries that are always
-//! true, groups of all columns, windows that keep every row, views of views.
+//! Each is a law of SQL, and takes another way through planner and operators: partitioning by a predicate and its negation and its being unknown (Rigger and
+//! Su, "Finding bugs in database systems via query partitioning", 2020), a condition as a value of each row (their NoREC, 2020), set operations with itself,
+//! subqueries that are always true, outer joins that add nothing, windows that keep every row, views of views. Some hold for every query, some for its form.
+
+mod forms;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::draw::{Draw, Scope};
-use super::tree::{Body, Distinct, Expr, From, Piece, Query, Select, Type};
+use super::tree::{Body, CommonTable, Distinct, Expr, From, Piece, Query, Recursion, Select, Type};
 
 /// A law, with the seed of what it draws: it can be applied again to a smaller query.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rewriting {
-    law: usize,
+    law: Law,
     seed: u64,
 }
 
-const LAWS: [&str; 11] = [
-    "a derived table",
-    "a common table",
-    "a view of a view",
-    "rows by the three values of a predicate",
-    "INTERSECT ALL with itself",
-    "twice EXCEPT ALL once",
-    "a row that EXISTS",
-    "a scalar that is true",
-    "rows with a number",
-    "a product with one row",
-    "sides of joins, DISTINCT by groups",
+/// A law of SQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Law {
+    DerivedTable,
+    CommonTable,
+    ViewOfView,
+    Partitioned,
+    IntersectItself,
+    TwiceExceptOnce,
+    RowThatExists,
+    TrueScalar,
+    NumberedRows,
+    OneRow,
+    LeftJoinOfKeys,
+    /// The following hold for queries of some form.
+    Commuted,
+    ConditionAsValue,
+    OuterAsInner,
+    NumberedLimit,
+}
+
+/// Laws of every query.
+const GENERAL: [Law; 11] = [
+    Law::DerivedTable,
+    Law::CommonTable,
+    Law::ViewOfView,
+    Law::Partitioned,
+    Law::IntersectItself,
+    Law::TwiceExceptOnce,
+    Law::RowThatExists,
+    Law::TrueScalar,
+    Law::NumberedRows,
+    Law::OneRow,
+    Law::LeftJoinOfKeys,
 ];
 
+/// Laws of queries of some form.
+const OF_FORM: [Law; 4] = [Law::Commuted, Law::ConditionAsValue, Law::OuterAsInner, Law::NumberedLimit];
+
 impl Rewriting {
-    pub(super) fn random(rng: &mut StdRng) -> Self {
-        Rewriting { law: rng.random_range(0..LAWS.len()), seed: rng.random() }
+    /// Two different ones that apply to `query`: one of every query, and if there is any, one of its form.
+    pub(super) fn two(rng: &mut StdRng, query: &Query) -> [Self; 2] {
+        let first = GENERAL[rng.random_range(0..GENERAL.len())];
+        let of_form: Vec<Law> = OF_FORM.into_iter().filter(|&law| forms::rewritten(law, query).is_some()).collect();
+        let others: Vec<Law> = GENERAL.into_iter().filter(|&law| law != first).collect();
+        let choices = if of_form.is_empty() { others } else { of_form };
+        let second = choices[rng.random_range(0..choices.len())];
+        [first, second].map(|law| Rewriting { law, seed: rng.random() })
     }
 
     /// What it does.
     pub(super) fn name(self) -> &'static str {
-        LAWS[self.law]
+        match self.law {
+            Law::DerivedTable => "= a derived table",
+            Law::CommonTable => "= a common table",
+            Law::ViewOfView => "= a view of the view",
+            Law::Partitioned => "= rows by the values of a predicate",
+            Law::IntersectItself => "= INTERSECT ALL with itself",
+            Law::TwiceExceptOnce => "= twice EXCEPT ALL once",
+            Law::RowThatExists => "= rows that EXIST",
+            Law::TrueScalar => "= rows if a scalar is true",
+            Law::NumberedRows => "= rows with a number",
+            Law::OneRow => "= a product with one row",
+            Law::LeftJoinOfKeys => "= a LEFT JOIN of its keys",
+            Law::Commuted => "= sides of joins, DISTINCT by groups",
+            Law::ConditionAsValue => "= a condition as a value",
+            Law::OuterAsInner => "= a LEFT JOIN in two parts",
+            Law::NumberedLimit => "= LIMIT by numbers",
+        }
     }
 
-    /// An equivalent of `query`. `part` is the name of a view of the same query that may be read instead.
-    pub(super) fn apply(self, query: &Query, part: &str) -> Query {
+    /// An equivalent of `query`; `None` if the law does not apply to it. `part` is the name of a view of the same query that may be read instead.
+    pub(super) fn apply(self, query: &Query, part: &str) -> Option<Query> {
         let columns = &query.columns;
-        let over = |query: Query| Query::over(query.derived("w"), "w", columns);
-        match self.law {
-            0 => over(query.clone()),
-            1 => {
+        Some(match self.law {
+            Law::DerivedTable => Query::over(query.clone().derived("w"), "w", columns),
+            Law::CommonTable => {
                 let mut outer = Query::over(From::Relation { name: "common".into(), alias: "w".into() }, "w", columns);
-                outer.with.push(("common".into(), query.clone()));
+                outer.with.push(CommonTable { name: "common".into(), query: query.clone(), recursion: Recursion::No });
                 outer
             }
-            2 => Query::over(From::Relation { name: part.into(), alias: "w".into() }, "w", columns),
-            3 => partitioned(query, &mut StdRng::seed_from_u64(self.seed)),
-            4 => Query::operation("INTERSECT ALL", query.clone(), query.clone()),
-            5 => {
+            Law::ViewOfView => Query::over(From::Relation { name: part.into(), alias: "w".into() }, "w", columns),
+            Law::Partitioned => partitioned(query, &mut StdRng::seed_from_u64(self.seed)),
+            Law::IntersectItself => Query::operation("INTERSECT ALL", query.clone(), query.clone()),
+            Law::TwiceExceptOnce => {
                 let twice = Query::operation("UNION ALL", query.clone(), query.clone());
                 Query::operation("EXCEPT ALL", twice, query.clone())
             }
-            6 => conditioned(query, exists(query)),
-            7 => {
+            Law::RowThatExists => conditioned(query, exists(query)),
+            Law::TrueScalar => {
                 let two = "(SELECT count(*) FROM (VALUES (1), (2)) AS one (c0)) = 2";
                 conditioned(query, Expr::text(Type::Bool, two))
             }
-            8 => numbered(query),
-            9 => cross(query),
-            _ => commuted(query).unwrap_or_else(|| over(over(query.clone()))),
-        }
+            Law::NumberedRows => numbered(query),
+            Law::OneRow => cross(query),
+            Law::LeftJoinOfKeys => left_join(query),
+            law => forms::rewritten(law, query)?,
+        })
     }
 }
 
@@ -104,8 +153,9 @@ fn numbered(query: &Query) -> Query {
         (0..query.columns.len()).map(|index| Expr::text(query.columns[index], format!("v.c{index}"))).collect();
     items.push(Expr::text(Type::Big, "CAST(row_number() OVER (ORDER BY v.c0) AS BIGINT)"));
     let count = items.len() - 1;
-    let inner = Query::select(Select::of(items, Some(query.clone().derived("v"))));
-    let mut outer = Query::over(inner.derived("w"), "w", &query.columns);
+    let mut inner = Select::of(items, Some(query.clone().derived("v")));
+    inner.by_row = false;
+    let mut outer = Query::over(Query::select(inner).derived("w"), "w", &query.columns);
     if let Body::Select(select) = &mut outer.body {
         select.filter = Some(Expr::text(Type::Bool, format!("w.c{count} >= 1")));
     }
@@ -113,58 +163,17 @@ fn numbered(query: &Query) -> Query {
 }
 
 fn cross(query: &Query) -> Query {
-    let one = Query::select(Select::of(vec![Expr::text(Type::Big, "count(*)")], None));
-    let from = From::Join {
-        kind: "CROSS JOIN",
-        left: Box::new(one.derived("one")),
-        right: Box::new(query.clone().derived("w")),
-        on: None,
-    };
+    let mut one = Select::of(vec![Expr::text(Type::Big, "count(*)")], None);
+    one.by_row = false;
+    let from = From::join("CROSS JOIN", Query::select(one).derived("one"), query.clone().derived("w"), None);
     Query::over(from, "w", &query.columns)
 }
 
-/// Inner joins with their sides changed, DISTINCT as groups. `None` if there is neither at the top.
-fn commuted(query: &Query) -> Option<Query> {
-    let Body::Select(select) = &query.body else { return None };
-    let mut select = select.as_ref().clone();
-    let mut changed = false;
-    if matches!(select.distinct, Distinct::Yes) && query.order.is_empty() {
-        select.distinct = Distinct::No;
-        changed = true;
-    }
-    let grouped = changed;
-    if let Some(from) = &mut select.from {
-        changed |= commute(from);
-    }
-    if !changed {
-        return None;
-    }
-    let mut result = Query { body: Body::Select(Box::new(select)), ..query.clone() };
-    if grouped {
-        let keys = (0..query.columns.len()).map(|index| Expr::text(query.columns[index], format!("w.c{index}"))).collect();
-        result = Query::over(result.derived("w"), "w", &query.columns);
-        if let Body::Select(select) = &mut result.body {
-            select.group = Some(super::tree::Group { form: super::tree::GroupForm::Plain, keys });
-        }
-    }
-    Some(result)
-}
-
-fn commute(from: &mut From) -> bool {
-    let From::Join { kind, left, right, .. } = from else { return false };
-    let below = commute(left);
-    // A lateral subquery stays to the right of what it refers to.
-    if matches!(**right, From::Derived { lateral: true, .. }) {
-        return below;
-    }
-    *kind = match *kind {
-        "JOIN" => "JOIN",
-        "LEFT JOIN" => "RIGHT JOIN",
-        "RIGHT JOIN" => "LEFT JOIN",
-        "FULL JOIN" => "FULL JOIN",
-        "CROSS JOIN" => "CROSS JOIN",
-        _ => return below,
-    };
-    std::mem::swap(left, right);
-    true
+/// Each row beside its first column, once.
+fn left_join(query: &Query) -> Query {
+    let mut keys = Select::of(vec![Expr::text(query.columns[0], "u.c0")], Some(query.clone().derived("u")));
+    keys.distinct = Distinct::Yes;
+    let on = Expr::text(Type::Bool, "(w.c0 IS NOT DISTINCT FROM v.c0)");
+    let from = From::join("LEFT JOIN", query.clone().derived("w"), Query::select(keys).derived("v"), Some(on));
+    Query::over(from, "w", &query.columns)
 }

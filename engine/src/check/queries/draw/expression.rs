@@ -2,7 +2,8 @@
 
 use rand::Rng;
 
-use super::super::tree::{Body, Expr, Piece, Query, Type};
+use super::super::tree::{Body, Expr, Piece, Query, Select, Type};
+use super::functions::{Template, name, templates, type_of};
 use super::{Draw, Scope};
 
 impl Draw<'_> {
@@ -20,41 +21,7 @@ impl Draw<'_> {
         let depth = depth - 1;
         match ty {
             Type::Bool => self.predicate(scope, depth),
-            Type::Int | Type::Big => self.whole_number(scope, ty, depth),
-            Type::Decimal => self.with_parts(
-                scope,
-                ty,
-                depth,
-                &[("(? + ?)", "nn"), ("(? - ?)", "nn"), ("abs(?)", "n"), ("CAST(? AS DECIMAL(12, 2))", "i")],
-            ),
-            Type::Double => self.with_parts(
-                scope,
-                ty,
-                depth,
-                &[("(? + ?)", "ff"), ("(? * ?)", "ff"), ("CAST(? AS DOUBLE)", "i"), ("CAST(? AS DOUBLE)", "n"), ("(- ?)", "f")],
-            ),
-            Type::Text => self.with_parts(
-                scope,
-                ty,
-                depth,
-                &[
-                    ("(? || ?)", "tt"),
-                    ("upper(?)", "t"),
-                    ("lower(?)", "t"),
-                    ("substr(?, 1, 2)", "t"),
-                    ("CAST(? AS VARCHAR)", "i"),
-                    ("CAST(? AS VARCHAR)", "d"),
-                    ("replace(?, 'k', '')", "t"),
-                    ("trim(?)", "t"),
-                ],
-            ),
-            Type::Date => self.with_parts(scope, ty, depth, &[("CAST(? AS DATE)", "s"), ("COALESCE(?, ?)", "dd")]),
-            Type::Timestamp => self.with_parts(
-                scope,
-                ty,
-                depth,
-                &[("date_trunc('minute', ?)", "s"), ("(? + INTERVAL '1' HOUR)", "s"), ("CAST(? AS TIMESTAMP)", "d")],
-            ),
+            _ => self.with_parts(scope, ty, depth, templates(ty)),
         }
     }
 
@@ -92,6 +59,7 @@ impl Draw<'_> {
             Type::Text => self.pick(&["'k1'", "'0'", "''", "'a-common-prefix-that-is-long-2'"]).to_string(),
             Type::Date => format!("DATE '1970-01-{:02}'", 2 + number),
             Type::Timestamp => format!("TIMESTAMP '1970-01-01 00:00:{:02}'", 5 + 3 * number),
+            Type::Numbers => format!("CAST(ARRAY[{number}, 2] AS BIGINT[])"),
         };
         Expr::text(ty, text)
     }
@@ -114,39 +82,21 @@ impl Draw<'_> {
     }
 
     /// One of `templates`, with parts of the types that its letters stand for.
-    fn with_parts(&mut self, scope: &Scope, ty: Type, depth: usize, templates: &[(&str, &str)]) -> Expr {
+    fn with_parts(&mut self, scope: &Scope, ty: Type, depth: usize, templates: &[Template]) -> Expr {
         let (template, types) = *self.pick(templates);
+        self.functions.extend(name(template));
         let parts = types.chars().map(|letter| self.expr(scope, type_of(letter), depth)).collect();
         Expr::of(ty, template, parts)
     }
 
-    fn whole_number(&mut self, scope: &Scope, ty: Type, depth: usize) -> Expr {
-        if ty == Type::Int {
-            let templates = [("abs(?)", "i"), ("CAST(length(?) AS INT)", "t"), ("(- ?)", "i"), ("CAST(? AS INT)", "b")];
-            return self.with_parts(scope, ty, depth, &templates);
-        }
-        let templates = [
-            ("(? + ?)", "bb"),
-            ("(? - ?)", "bi"),
-            ("(? * ?)", "ib"),
-            ("(? % NULLIF(?, 0))", "bb"),
-            ("(? / 2)", "b"),
-            ("CAST(extract(year FROM ?) AS BIGINT)", "d"),
-            ("CAST(length(?) AS BIGINT)", "t"),
-            ("(? / ?)", "bb"),
-        ];
-        self.with_parts(scope, ty, depth, &templates)
-    }
-
     fn predicate(&mut self, scope: &Scope, depth: usize) -> Expr {
         let logic = [("(? AND ?)", "BB"), ("(? OR ?)", "BB"), ("(NOT ?)", "B"), ("(? IS NOT TRUE)", "B"), ("(? IS NULL)", "B")];
-        let text = [("(? LIKE 'k%')", "t"), ("(? LIKE ?)", "tt"), ("(? ILIKE '%A%')", "t")];
         match self.rng.random_range(0..10) {
             0..3 => self.with_parts(scope, Type::Bool, depth, &logic),
-            3 => self.with_parts(scope, Type::Bool, depth, &text),
+            3 | 4 => self.with_parts(scope, Type::Bool, depth, templates(Type::Bool)),
             _ => {
                 let ty = self.ty();
-                let templates = [
+                let comparisons = [
                     "(? = ?)",
                     "(? < ?)",
                     "(? >= ?)",
@@ -158,7 +108,7 @@ impl Draw<'_> {
                     "(? NOT IN (?, ?))",
                     "(? IS DISTINCT FROM ?)",
                 ];
-                let template = *self.pick(&templates);
+                let template = *self.pick(&comparisons);
                 // A list that begins with a subquery would be taken for one.
                 let plain = without_subqueries(scope);
                 let scope = if template.contains("IN (") { &plain } else { scope };
@@ -209,9 +159,10 @@ impl Draw<'_> {
             // An aggregate on top makes it one row; so does LIMIT 1.
             if self.chance(60) {
                 let alias = self.name();
-                let aggregate =
-                    Expr::text(ty, if ty == Type::Bool { format!("bool_or({alias}.c0)") } else { format!("max({alias}.c0)") });
-                query = Query::select(super::Select::of(vec![aggregate], Some(query.derived(&alias))));
+                let call = if ty == Type::Bool { "bool_or" } else { "max" };
+                let mut select = Select::of(vec![Expr::text(ty, format!("{call}({alias}.c0)"))], Some(query.derived(&alias)));
+                select.by_row = false;
+                query = Query::select(select);
             } else if !matches!(query.body, Body::Values(_)) {
                 query.order.clear();
                 query.order.push((1, ""));
@@ -229,18 +180,4 @@ fn compared(value: Expr, word: &str, query: Query) -> Vec<Piece> {
 
 fn without_subqueries(scope: &Scope) -> Scope {
     Scope { subqueries: false, ..scope.clone() }
-}
-
-/// The type that a letter of a template stands for.
-fn type_of(letter: char) -> Type {
-    match letter {
-        'B' => Type::Bool,
-        'i' => Type::Int,
-        'b' => Type::Big,
-        'n' => Type::Decimal,
-        'f' => Type::Double,
-        't' => Type::Text,
-        'd' => Type::Date,
-        _ => Type::Timestamp,
-    }
 }
