@@ -48,13 +48,26 @@ impl VisitorMut for Naming {
 
     // Subqueries come before the query that they are in, so their names are gone when it is visited.
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
-        let SetExpr::Select(select) = query.body.as_mut() else { return ControlFlow::Continue(()) };
-        let outcome = definitions(std::mem::take(&mut select.named_window)).and_then(|windows| {
-            let mut spelling = Spelling { windows, failed: None };
-            spelling.over(&mut select.projection, &mut select.qualify, &mut query.order_by);
-            spelling.failed.map_or(Ok(()), Err)
-        });
+        let outcome = spell_out(&mut query.body, &mut query.order_by);
         outcome.map_or_else(ControlFlow::Break, ControlFlow::Continue)
+    }
+}
+
+/// Spells out the windows of a SELECT, or of those that a set operation combines: sides without parentheses are no queries of their own. `order` is that of
+/// a query that is only a SELECT.
+fn spell_out(body: &mut SetExpr, order: &mut Option<OrderBy>) -> Result<(), SqlError> {
+    match body {
+        SetExpr::Select(select) => {
+            let windows = definitions(std::mem::take(&mut select.named_window))?;
+            let mut spelling = Spelling { windows, failed: None };
+            spelling.over(&mut select.projection, &mut select.qualify, order);
+            spelling.failed.map_or(Ok(()), Err)
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            spell_out(left, &mut None)?;
+            spell_out(right, &mut None)
+        }
+        _ => Ok(()),
     }
 }
 
