@@ -131,9 +131,17 @@ pub(super) fn join(left: LogicalPlan, right: LogicalPlan, join_type: JoinType, c
     Ok(LogicalPlan::Join(join))
 }
 
-/// `UNION ALL` of relations with columns of the same types. Returns its columns too.
+/// `UNION ALL` of relations with columns of the same types, under the names of the first. Returns its columns too.
+///
+/// All inputs get these names: where all inputs but one turn out to be empty, DataFusion reads the union's columns from the one that is left.
 pub(super) fn union(inputs: Vec<LogicalPlan>) -> Result<(LogicalPlan, Vec<Expr>)> {
-    let plan = LogicalPlan::Union(Union::try_new_with_loose_types(inputs.into_iter().map(Arc::new).collect())?);
+    let names: Vec<Expr> = inputs.first().map(columns).unwrap_or_default();
+    let named = |input: LogicalPlan| {
+        let same = columns(&input).into_iter().zip(&names).map(|(column, name)| column.alias(name.schema_name().to_string()));
+        Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(same.collect(), input.into())?)))
+    };
+    let inputs = inputs.into_iter().map(named).collect::<Result<_>>()?;
+    let plan = LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?);
     let named = columns(&plan);
     Ok((plan, named))
 }
