@@ -51,6 +51,7 @@ pub use map_filter::MapFilter;
 pub use max_one_row::MaxOneRow;
 pub use negate::Negate;
 pub use operator::{EpochOperator, Output, StateSize, WindowMetrics};
+pub use order::OrderBytes;
 pub use session::session;
 pub use set_operation::SetOperation;
 pub use temporal_filter::TemporalFilter;
