@@ -28,7 +28,18 @@ pub use opinion::Oracle;
 /// # Errors
 /// What DataFusion refuses or fails at, a table with a negative weight, and a result type that Deltic has not.
 pub fn query(sql: &str, tables: &[(String, ZBatch)]) -> Result<ZBatch> {
+    answer(&SessionContext::new_with_config(options()), sql, tables)
+}
+
+/// As [`query`], for queries whose conditions may be constant: DataFusion pushes those below an aggregate without keys, which then has a row that they
+/// should have removed. Slower, as conditions on products of tables stay above them.
+fn query_in_order(sql: &str, tables: &[(String, ZBatch)]) -> Result<ZBatch> {
     let context = SessionContext::new_with_config(options());
+    context.remove_optimizer_rule("push_down_filter");
+    answer(&context, sql, tables)
+}
+
+fn answer(context: &SessionContext, sql: &str, tables: &[(String, ZBatch)]) -> Result<ZBatch> {
     for (name, rows) in tables {
         let rows = spelled_out(name, rows)?;
         let table = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
