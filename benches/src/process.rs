@@ -1,5 +1,6 @@
 //! CPU time and memory of this process, from `/proc` (zero where there is none).
 
+use std::ffi::{c_int, c_long};
 use std::time::{Duration, Instant};
 
 /// Linux reports CPU time in ticks of a hundredth of a second, whatever the kernel's own tick is.
@@ -79,4 +80,28 @@ fn status_kib(field: &str) -> u64 {
         .find_map(|line| line.strip_prefix(field))
         .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
         .unwrap_or(0)
+}
+
+unsafe extern "C" {
+    fn mi_option_get(option: c_int) -> c_long;
+    fn mi_option_set(option: c_int, value: c_long);
+}
+
+/// Touches `mib` MiB of heap and frees them again, for all that is measured to allocate from, and keeps the allocator from giving them back.
+///
+/// Memory that no process has touched before is a matter of the machine: on a virtual one, whose host backs a page only now, a fault of
+/// 2 MiB takes milliseconds, several times what an epoch takes, and it hits whoever asks next.
+pub fn warm_heap(mib: usize) {
+    /// `mi_option_purge_delay`, and the milliseconds that it has at first: should another version number its options otherwise, nothing is set.
+    const PURGE_DELAY: (c_int, c_long) = (15, 1000);
+    /// Never.
+    const NO_PURGE: c_long = -1;
+    // SAFETY: both functions take any number, and may be called at any time.
+    unsafe {
+        if mi_option_get(PURGE_DELAY.0) == PURGE_DELAY.1 {
+            mi_option_set(PURGE_DELAY.0, NO_PURGE);
+        }
+    }
+    let blocks: Vec<Vec<u8>> = (0..mib).map(|_| std::hint::black_box(vec![1; 1 << 20])).collect();
+    drop(blocks);
 }

@@ -13,13 +13,21 @@ use deltic_zset::Result;
 
 use crate::order::OrderBytes;
 
+/// Keys of so many bytes have no memory of their own: three 64-bit columns take 27.
+const INLINE: usize = 28;
+
 /// A row, encoded. A key made of the prefix alone comes before all rows of its partition. Keys compare by their bytes alone: a place before a row is where
 /// that row is, whatever prefixes it knows of.
+///
+/// Short keys are in place: an ordered index that holds a million of them would else wait for the memory at each comparison with an equal key, and the
+/// allocator at each change.
 #[derive(Clone, Debug)]
 pub(crate) struct RowKey {
-    /// The first bytes as big-endian words, filled up with zeros: most comparisons need not follow the pointer.
-    head: [u64; 2],
-    bytes: Box<[u8]>,
+    /// All bytes, if there are more than [`INLINE`]. Boxed twice, for a pointer of one word.
+    long: Option<Box<Box<[u8]>>>,
+    /// The first bytes, filled up with zeros.
+    head: [u8; INLINE],
+    length: u32,
     /// The length of the prefix that names the partition.
     prefix: u32,
     /// The length of the prefix that all rows share that are equal in the order, if it is asked for; else that of the partition.
@@ -27,20 +35,27 @@ pub(crate) struct RowKey {
 }
 
 impl PartialEq for RowKey {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
+        self.cmp(other).is_eq()
     }
 }
 
 impl Eq for RowKey {}
 
 impl Ord for RowKey {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        self.head.cmp(&other.head).then_with(|| self.bytes.cmp(&other.bytes))
+        self.words().cmp(&other.words()).then_with(|| match (&self.long, &other.long) {
+            // Of two keys with equal heads the one that is the beginning of the other is the shorter one.
+            (None, None) => self.length.cmp(&other.length),
+            _ => self.bytes().cmp(other.bytes()),
+        })
     }
 }
 
 impl PartialOrd for RowKey {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -48,16 +63,25 @@ impl PartialOrd for RowKey {
 
 impl RowKey {
     fn new(bytes: &[u8], prefix: u32, peers: u32) -> Self {
-        let mut head = [0; 16];
-        let length = bytes.len().min(head.len());
-        head[..length].copy_from_slice(&bytes[..length]);
-        let head = u128::from_be_bytes(head);
-        RowKey { head: [(head >> 64) as u64, head as u64], bytes: bytes.into(), prefix, peers }
+        let mut head = [0; INLINE];
+        let short = bytes.len().min(INLINE);
+        head[..short].copy_from_slice(&bytes[..short]);
+        let long = (bytes.len() > INLINE).then(|| Box::new(bytes.into()));
+        RowKey { long, head, length: bytes.len() as u32, prefix, peers }
+    }
+
+    /// The head as numbers that are in the order of its bytes.
+    #[inline]
+    fn words(&self) -> (u128, u64, u32) {
+        let (first, rest) = self.head.split_first_chunk::<16>().expect("a head has 28 bytes");
+        let (second, rest) = rest.split_first_chunk::<8>().expect("of which 12 are left");
+        let third = rest.first_chunk::<4>().expect("of which 4 are left");
+        (u128::from_be_bytes(*first), u64::from_be_bytes(*second), u32::from_be_bytes(*third))
     }
 
     /// The bytes that all rows of the partition begin with.
     pub(crate) fn partition(&self) -> &[u8] {
-        &self.bytes[..self.prefix as usize]
+        &self.bytes()[..self.prefix as usize]
     }
 
     /// The place before the first row of the partition.
@@ -67,12 +91,12 @@ impl RowKey {
 
     /// The bytes in which the row differs from others of its partition that are no peers of it.
     pub(crate) fn order(&self) -> &[u8] {
-        &self.bytes[self.prefix as usize..self.peers as usize]
+        &self.bytes()[self.prefix as usize..self.peers as usize]
     }
 
     /// The bytes that all rows begin with that are equal to this one in the order.
     pub(crate) fn peers(&self) -> &[u8] {
-        &self.bytes[..self.peers as usize]
+        &self.bytes()[..self.peers as usize]
     }
 
     /// The place behind the last row of the partition; `None` if no row of another partition can come after it.
@@ -82,12 +106,12 @@ impl RowKey {
 
     /// The place behind the row and before all later ones; `None` if no row can come after it.
     pub(crate) fn successor(&self) -> Option<RowKey> {
-        end_of(&self.bytes)
+        end_of(self.bytes())
     }
 
     /// The place behind the last row that is equal to this one in the order, and before all later rows; `None` if no row can come after it.
     pub(crate) fn peers_end(&self) -> Option<RowKey> {
-        end_of(&self.bytes[..self.peers as usize])
+        end_of(self.peers())
     }
 
     /// The place before the first row of the partition that begins with `bytes`.
@@ -96,18 +120,22 @@ impl RowKey {
     }
 
     /// The whole key.
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        match &self.long {
+            Some(bytes) => bytes,
+            None => &self.head[..self.length as usize],
+        }
     }
 
     /// Whether both rows are of one partition.
     pub(crate) fn same_partition(&self, other: &RowKey) -> bool {
-        other.bytes.starts_with(self.partition())
+        other.bytes().starts_with(self.partition())
     }
 
     /// The heap memory of the key in bytes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.bytes.len()
+        self.long.as_ref().map_or(0, |bytes| bytes.len() + size_of::<Box<[u8]>>())
     }
 }
 
@@ -212,7 +240,7 @@ impl KeyEncoder {
 
     /// The rows of `keys` as columns in the order of the schema.
     pub(crate) fn decode<'a>(&self, keys: impl IntoIterator<Item = &'a RowKey>) -> Vec<ArrayRef> {
-        let decoded = self.row.decode(keys.into_iter().map(|key| &*key.bytes));
+        let decoded = self.row.decode(keys.into_iter().map(RowKey::bytes));
         let mut columns: Vec<(usize, ArrayRef)> = self.columns.iter().copied().zip(decoded).collect();
         columns.sort_unstable_by_key(|(column, _)| *column);
         columns.into_iter().map(|(_, column)| column).collect()

@@ -4,42 +4,17 @@
 //! neighbour slows both; between the two, a loop without memory shows what the machine itself takes away. Making the rows is not timed; putting them into the form that each side takes (a batch here, updates there) is.
 
 use std::error::Error;
-use std::ffi::{c_int, c_long};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use deltic::{Config, Database};
 use deltic_benches::differential::{self, EpochLoop};
 use deltic_benches::operators::{self, Loop, batch};
-use deltic_benches::process::{Spent, spent};
+use deltic_benches::process::{Spent, spent, warm_heap};
 use deltic_benches::rows::{Rows, every_key};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-unsafe extern "C" {
-    fn mi_option_get(option: c_int) -> c_long;
-    fn mi_option_set(option: c_int, value: c_long);
-}
-
-/// Touches `mib` MiB of heap and frees them again, for both sides to allocate from, and keeps the allocator from giving them back.
-///
-/// Memory that no process has touched before is a matter of the machine: on a virtual one, whose host backs a page only now, a fault of
-/// 2 MiB takes milliseconds, several times what an epoch takes, and it hits whichever side asks next.
-fn warm_heap(mib: usize) {
-    /// `mi_option_purge_delay`, and the milliseconds that it has at first: should another version number its options otherwise, nothing is set.
-    const PURGE_DELAY: (c_int, c_long) = (15, 1000);
-    /// Never.
-    const NO_PURGE: c_long = -1;
-    // SAFETY: both functions take any number, and may be called at any time.
-    unsafe {
-        if mi_option_get(PURGE_DELAY.0) == PURGE_DELAY.1 {
-            mi_option_set(PURGE_DELAY.0, NO_PURGE);
-        }
-    }
-    let blocks: Vec<Vec<u8>> = (0..mib).map(|_| std::hint::black_box(vec![1; 1 << 20])).collect();
-    drop(blocks);
-}
 
 /// Compares the operators with differential-dataflow's
 #[derive(Parser, Debug)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use deltic::{Config, Database};
 use deltic_benches::clicks::{COLUMNS, Click, batch, scattered};
-use deltic_benches::process::{cpu_time, resident_bytes};
+use deltic_benches::process::{cpu_time, resident_bytes, warm_heap};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -22,12 +22,16 @@ struct Args {
     /// Workers of the tumbling windows
     #[arg(long, default_value_t = 4)]
     workers: usize,
+    /// MiB of heap that are touched before anything is measured
+    #[arg(long, default_value_t = 2048)]
+    warm_mib: usize,
     /// Which of `sessions`, `latency`, `tumble`, `orders`, `closing`, `joins`; all if none is given
     only: Vec<String>,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    warm_heap(args.warm_mib);
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
     if wanted("sessions") {
         sessions(&args)?;

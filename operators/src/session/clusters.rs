@@ -51,14 +51,15 @@ pub(super) struct Epoch<T: Tally> {
 }
 
 impl<T: Tally> Epoch<T> {
-    pub(super) fn new() -> Self {
+    /// Nothing, with room for what some changes mostly need.
+    pub(super) fn with_capacity(changes: usize) -> Self {
         Epoch {
             deltas: Vec::new(),
-            clusters: Vec::new(),
-            olds: Vec::new(),
-            records: Vec::new(),
-            news: Vec::new(),
-            touched: Vec::new(),
+            clusters: Vec::with_capacity(changes),
+            olds: Vec::with_capacity(changes),
+            records: Vec::with_capacity(changes),
+            news: Vec::with_capacity(changes),
+            touched: Vec::with_capacity(changes),
             cancelled: Vec::new(),
             crowded: Vec::new(),
         }

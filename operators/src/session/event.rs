@@ -34,6 +34,14 @@ impl Place {
         self.time
     }
 
+    /// The first place behind this one.
+    pub(super) fn next(self) -> Self {
+        match self.time.checked_add(1) {
+            Some(time) => Place { key: self.key, time },
+            None => Place { key: self.key + 1, time: i64::MIN },
+        }
+    }
+
     /// In the same order as the place.
     #[inline(always)]
     pub(super) fn word(self) -> u128 {

@@ -10,7 +10,6 @@ use std::collections::BinaryHeap;
 
 use deltic_circuit::EpochInfo;
 
-use super::clusters::Change;
 use super::event::{Entry, Place};
 use super::state::{KeyState, State};
 use crate::Horizon;
@@ -140,16 +139,10 @@ impl<T: Tally> State<T> {
     /// Removes the events of sessions with these bounds, which are in order.
     fn remove_events(&mut self, ended: &[(Place, i64)], forget: &mut impl FnMut(T::Event)) {
         let Some(events) = &mut self.events else { return };
-        let mut removed: Vec<Change<T>> = Vec::new();
-        let mut cursor = events.cursor();
         for &(start, last) in ended {
-            let last = Place::new(start.key(), last);
-            cursor.seek(&Entry::first_of(start));
-            while let Some((entry, weight)) = cursor.after().filter(|(entry, _)| entry.place <= last) {
-                removed.push((entry.clone(), weight.wrapping_neg()));
-                cursor.step();
-            }
+            let behind = Place::new(start.key(), last).next();
+            let gone = Entry::first_of(start)..Entry::first_of(behind);
+            events.remove_range(gone, |entry, _| forget(entry.event.clone()));
         }
-        events.update_sorted(removed, |entry, _, _| forget(entry.event.clone()));
     }
 }

@@ -112,10 +112,10 @@ impl<T: Tally> Sessions<T> {
         mut ends: impl FnMut(i64) -> bool,
         removed: &mut Vec<(Place, i64)>,
     ) -> Option<i64> {
-        let start = Bound::Included(Place::new(key, i64::MIN));
         let mut gone = Vec::new();
         let mut left = None;
-        for (place, weight) in self.index.range((start, Bound::Included(Place::new(key, i64::MAX)))) {
+        let mut cursor = self.index.cursor_at(&Place::new(key, i64::MIN));
+        while let Some((place, weight)) = cursor.after().filter(|(place, _)| place.key() == key) {
             let last = self.records.get(record(weight)).last;
             if !ends(last) {
                 left = Some(last);
@@ -123,6 +123,7 @@ impl<T: Tally> Sessions<T> {
             }
             removed.push((*place, last));
             gone.push((*place, record(weight)));
+            cursor.step();
         }
         gone.into_iter().for_each(|(place, number)| self.remove(place, number));
         left

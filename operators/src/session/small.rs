@@ -31,6 +31,7 @@ impl<T: Tally> State<T> {
             let key = run[0].0.place.key();
             let state = self.key_state(key);
             if matches!(state, KeyState::Many { .. }) || (state == KeyState::Empty && run.len() > MOST_CHANGES) {
+                left.reserve(if left.is_empty() { changes.len() } else { 0 });
                 left.extend_from_slice(run);
                 continue;
             }

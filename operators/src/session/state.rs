@@ -125,7 +125,7 @@ impl<T: Tally> State<T> {
 
     /// Applies the changes of an epoch.
     pub(super) fn apply(&mut self, changes: Vec<Change<T>>) -> Epoch<T> {
-        let mut epoch = Epoch::new();
+        let mut epoch = Epoch::with_capacity(changes.len());
         if changes.is_empty() {
             return epoch;
         }

@@ -103,30 +103,29 @@ impl TopK {
 
     /// Applies the changes of one partition. Returns those of the index; rows that become or cease to be negative are added to `negative`.
     fn apply(&mut self, changes: &[(RowKey, i128)], negative: &mut Vec<Change>) -> Vec<Change> {
-        let mut applied = Vec::with_capacity(changes.len());
-        for (key, change) in changes {
-            let delta = match i64::try_from(*change) {
-                Ok(change) if self.uncut.is_empty() => self.apply_plain(key, change, negative),
-                _ => self.apply_cut(key, *change, negative),
-            };
-            if delta != 0 {
-                applied.push((key.clone(), delta));
-            }
+        let cap = i128::from(self.cap);
+        if self.uncut.is_empty() && changes.iter().all(|(_, change)| (-cap..=cap).contains(change)) {
+            return self.apply_plain(changes, negative);
         }
-        applied
+        self.apply_each(changes, negative)
     }
 
-    /// Applies a change in one descent, while no row has a weight that must be cut. Returns by how much the weight in the index grew.
-    fn apply_plain(&mut self, key: &RowKey, change: i64, negative: &mut Vec<Change>) -> i64 {
-        if !(-self.cap..=self.cap).contains(&change) {
-            return self.apply_cut(key, i128::from(change), negative);
+    fn apply_each(&mut self, changes: &[(RowKey, i128)], negative: &mut Vec<Change>) -> Vec<Change> {
+        let applied = changes.iter().map(|(key, change)| (key.clone(), self.apply_cut(key, *change, negative)));
+        applied.filter(|(_, delta)| *delta != 0).collect()
+    }
+
+    /// Applies changes in one pass, while no row has a weight that must be cut.
+    fn apply_plain(&mut self, changes: &[(RowKey, i128)], negative: &mut Vec<Change>) -> Vec<Change> {
+        let applied: Vec<Change> = changes.iter().map(|(key, change)| (key.clone(), *change as i64)).collect();
+        let mut fits = true;
+        self.update_sorted(&applied, |after, cap| fits &= (0..=cap).contains(&after));
+        if fits {
+            return applied;
         }
-        let (_, after) = self.update(key, change);
-        if (0..=self.cap).contains(&after) {
-            return change;
-        }
-        self.update(key, -change);
-        self.apply_cut(key, i128::from(change), negative)
+        let undone: Vec<Change> = applied.into_iter().map(|(key, delta)| (key, -delta)).collect();
+        self.update_sorted(&undone, |_, _| ());
+        self.apply_each(changes, negative)
     }
 
     fn apply_cut(&mut self, key: &RowKey, change: i128, negative: &mut Vec<Change>) -> i64 {
@@ -148,17 +147,26 @@ impl TopK {
         delta
     }
 
-    fn update(&mut self, key: &RowKey, delta: i64) -> (i64, i64) {
-        let (before, after) = self.rows.update(key.clone(), delta);
-        if before == 0 {
-            self.key_bytes += key.memory_bytes();
-        } else if after == 0 {
-            self.key_bytes -= key.memory_bytes();
-        }
-        if (before == 0) != (after == 0) {
-            self.regroup(key);
-        }
-        (before, after)
+    fn update(&mut self, key: &RowKey, delta: i64) {
+        self.update_sorted(&[(key.clone(), delta)], |_, _| ());
+    }
+
+    /// Changes the index. `observe` sees each weight after its change, and the cap.
+    fn update_sorted(&mut self, changes: &[Change], mut observe: impl FnMut(i64, i64)) {
+        let (cap, key_bytes) = (self.cap, &mut self.key_bytes);
+        let mut regrouped = Vec::new();
+        self.rows.update_sorted(changes.iter().cloned(), |key, before, after| {
+            observe(after, cap);
+            if before == 0 {
+                *key_bytes += key.memory_bytes();
+            } else if after == 0 {
+                *key_bytes -= key.memory_bytes();
+            }
+            if self.groups.is_some() && (before == 0) != (after == 0) {
+                regrouped.push(key.clone());
+            }
+        });
+        regrouped.iter().for_each(|row| self.regroup(row));
     }
 
     /// Brings the group of a row up to date that has come or gone.

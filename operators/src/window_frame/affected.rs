@@ -57,7 +57,7 @@ pub(super) fn affected<T: Results>(spec: &Spec, view: &View<'_, T>, changes: &[C
     if view.len <= FEW && view.len + growth <= FEW {
         return vec![Interval { to: Bound::Unbounded, start: 0, first: 0 }];
     }
-    let positions = changes.iter().map(|change| view.rank(change.entry.key.clone())).collect();
+    let positions = changes.iter().map(|change| view.position(change)).collect();
     let mut affected = Affected { spec, view, changes, positions, growth, spans: Vec::new() };
     for change in 0..changes.len() {
         affected.add(affected.positions[change], affected.end_of(change), change);
@@ -326,18 +326,20 @@ impl<T: Results> Affected<'_, T> {
         self.spans = merged;
     }
 
-    /// The least and the greatest row of a span, those that the epoch changes included.
-    fn ends(&self, span: &Span) -> (RowKey, RowKey) {
+    /// The least and the greatest row of a span, those that the epoch changes included, and the position of the least.
+    fn ends(&self, span: &Span) -> (RowKey, RowKey, i64) {
         let (first, last) = (self.key(span.first), self.key(span.last));
-        let stored = |position: i64| if span.from < span.to { self.view.at(position).map(|(row, _)| &row.key) } else { None };
-        let least = stored(span.from).filter(|row| *row < first).unwrap_or(first);
-        let greatest = stored(span.to - 1).filter(|row| *row > last).unwrap_or(last);
-        (least.clone(), greatest.clone())
+        let stored = |position: i64| if span.from < span.to { self.view.at(position) } else { None };
+        // The span may begin among the copies of a row.
+        let least = stored(span.from).map(|(row, skipped)| (&row.key, span.from - skipped)).filter(|(row, _)| *row < first);
+        let (least, start) = least.unwrap_or((first, self.positions[span.first]));
+        let greatest = stored(span.to - 1).map(|(row, _)| &row.key).filter(|row| *row > last).unwrap_or(last);
+        (least.clone(), greatest.clone(), start)
     }
 
     fn widen_to_peers(&mut self) {
         for index in 0..self.spans.len() {
-            let (least, greatest) = self.ends(&self.spans[index]);
+            let (least, greatest, _) = self.ends(&self.spans[index]);
             let from = self.view.rank(RowKey::start_of(least.peers()));
             let to = self.view.rank_of_end(greatest.peers_end());
             let span = &mut self.spans[index];
@@ -346,14 +348,13 @@ impl<T: Results> Affected<'_, T> {
     }
 
     fn interval(&self, span: &Span) -> Interval {
-        let (least, greatest) = self.ends(span);
+        let (_, greatest, start) = self.ends(span);
         let first = span.first;
         if self.spec.reads_peers {
             let to = greatest.peers_end().map_or(Bound::Unbounded, Bound::Excluded);
             return Interval { start: span.from, to, first };
         }
-        // The span may begin among the copies of a row.
-        Interval { start: self.view.rank(least), to: Bound::Included(greatest), first }
+        Interval { start, to: Bound::Included(greatest), first }
     }
 }
 

@@ -29,17 +29,15 @@ impl<'a, E: Clone> Pieces<'a, E> {
     /// The rows at positions `from .. to`, cut to the partition.
     pub(super) fn load<T: Results<Event = E>>(view: &View<'a, T>, from: i64, to: i64) -> Self {
         let (from, to) = (from.max(0), to.min(view.len));
-        let Some((first, skipped)) = view.at(from).filter(|_| from < to) else {
+        let Some((mut cursor, skipped)) = view.cursor_at(from).filter(|_| from < to) else {
             return Pieces::new(from..from, Vec::new());
         };
         let mut start = from - skipped;
         let mut pieces = Vec::with_capacity((to - from).min(1 << 20) as usize);
-        for (entry, copies) in view.rows.range((Bound::Included(first), Bound::Unbounded)) {
+        while let Some((entry, copies)) = cursor.after().filter(|_| start < to) {
             pieces.push(Piece { start, copies, entry });
             start += copies;
-            if start >= to {
-                break;
-            }
+            cursor.step();
         }
         Pieces::new(from..to, pieces)
     }
@@ -54,11 +52,11 @@ impl<'a, E: Clone> Pieces<'a, E> {
         after: i64,
     ) -> (Self, Range<usize>) {
         let from = (start - before).max(0);
-        let Some((first, skipped)) = view.at(from) else { return (Pieces::new(from..from, Vec::new()), 0..0) };
+        let Some((mut cursor, skipped)) = view.cursor_at(from) else { return (Pieces::new(from..from, Vec::new()), 0..0) };
         let mut position = from - skipped;
         let mut pieces: Vec<Piece<'a, E>> = Vec::new();
         let (mut inside, mut beyond) = (0..0, None);
-        for (entry, copies) in view.rows.range((Bound::Included(first), Bound::Unbounded)) {
+        while let Some((entry, copies)) = cursor.after() {
             let within = match to {
                 Bound::Included(to) => entry <= to,
                 Bound::Excluded(to) => entry < to,
@@ -76,6 +74,7 @@ impl<'a, E: Clone> Pieces<'a, E> {
             }
             pieces.push(Piece { start: position, copies, entry });
             position += copies;
+            cursor.step();
         }
         if beyond.is_none() {
             inside.end = pieces.len();

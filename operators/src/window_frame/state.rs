@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use deltic_zset::{OrderedIndex, Summary, WeightCount, Weighted};
+use deltic_zset::{Cursor, OrderedIndex, Summary, WeightCount, Weighted};
 
 use crate::row_key::RowKey;
 use crate::tally::{Results, Tally};
@@ -87,6 +87,9 @@ impl<T: Results> Weighted for Sum<T> {
 /// Rows in order, with their numbers of copies.
 pub(super) type Rows<T> = OrderedIndex<Entry<<T as Tally>::Event>, Sum<T>>;
 
+/// A place among them.
+pub(super) type RowCursor<'a, T> = Cursor<'a, Entry<<T as Tally>::Event>, Sum<T>>;
+
 /// The groups of peers that have rows, each with weight 1, by the bytes that their rows begin with.
 pub(super) type Groups = OrderedIndex<RowKey, WeightCount>;
 
@@ -97,6 +100,8 @@ pub(super) struct Change<T: Tally> {
     pub(super) delta: i64,
     /// Its copies before.
     pub(super) copies: i64,
+    /// The copies of all rows before it, then.
+    rank: i64,
 }
 
 /// What the operator remembers.
@@ -122,6 +127,7 @@ impl<T: Results> State<T> {
         negative: &mut Vec<(RowKey, i64)>,
     ) -> Vec<Change<T>> {
         pending.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        self.rows.prefetch(pending.iter().map(|(entry, _)| entry));
         let mut changes = Vec::with_capacity(pending.len());
         let mut rows = pending.into_iter().peekable();
         while let Some((entry, weight)) = rows.next() {
@@ -137,7 +143,7 @@ impl<T: Results> State<T> {
     }
 
     fn change(&mut self, entry: Entry<T::Event>, sum: i128, negative: &mut Vec<(RowKey, i64)>) -> Option<Change<T>> {
-        let copies = self.rows.weight(&entry);
+        let (rank, copies) = self.rows.rank_and_weight(&entry);
         let before = self.uncut.get(&entry.key).copied().unwrap_or_else(|| i128::from(copies));
         let after = before + sum;
         if (0..=CAP).contains(&after) {
@@ -149,7 +155,7 @@ impl<T: Results> State<T> {
             negative.push((entry.key.clone(), if after < 0 { 1 } else { -1 }));
         }
         let delta = after.clamp(0, CAP) as i64 - copies;
-        (delta != 0).then_some(Change { entry, delta, copies })
+        (delta != 0).then_some(Change { entry, delta, copies, rank })
     }
 
     /// Applies changes, which are ascending.
@@ -246,6 +252,16 @@ impl<'a, T: Results> View<'a, T> {
     /// As [`View::rank`], for a place that is behind all rows if it is `None`.
     pub(super) fn rank_of_end(&self, place: Option<RowKey>) -> i64 {
         place.map_or(self.len, |place| self.rank(place))
+    }
+
+    /// The position of a changed row before the epoch.
+    pub(super) fn position(&self, change: &Change<T>) -> i64 {
+        change.rank - self.base
+    }
+
+    /// A cursor before the row at a position, and how many of its copies stand before.
+    pub(super) fn cursor_at(&self, position: i64) -> Option<(RowCursor<'a, T>, i64)> {
+        if (0..self.len).contains(&position) { self.rows.cursor_at_copy(self.base + position) } else { None }
     }
 
     /// The row at a position, and how many of its copies stand before.

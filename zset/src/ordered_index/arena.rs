@@ -50,7 +50,6 @@ impl<T> Arena<T> {
         nodes * size_of::<T>() + self.chunks.capacity() * size_of::<Vec<T>>()
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.len
     }

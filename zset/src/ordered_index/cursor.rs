@@ -27,6 +27,14 @@ impl<'a, K: Ord + Clone, S: Summary<K>> Cursor<'a, K, S> {
         Cursor { index, position: (!index.is_empty()).then(|| index.seek(Place::Start)) }
     }
 
+    pub(super) fn at(index: &'a OrderedIndex<K, S>, key: &K) -> Self {
+        Cursor { index, position: (!index.is_empty()).then(|| index.seek(Place::Before(key))) }
+    }
+
+    pub(super) fn before_entry(index: &'a OrderedIndex<K, S>, position: Position) -> Self {
+        Cursor { index, position: Some(position) }
+    }
+
     /// Moves before the first entry that is not less than `key`.
     pub fn seek(&mut self, key: &K) {
         let Some(position) = &mut self.position else { return };

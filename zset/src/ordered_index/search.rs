@@ -2,8 +2,8 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use super::path::is_reversed;
-use super::{OrderedIndex, Place, Summary, Weighted};
+use super::path::{Path, Position, Step, is_reversed};
+use super::{Cursor, OrderedIndex, Place, Summary, Weighted};
 
 /// How far a search has come: the last entry, in the direction of the search, of what was accepted.
 #[derive(Clone, Copy)]
@@ -183,8 +183,14 @@ impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
 impl<K: Ord + Clone, S: Summary<K> + Weighted> OrderedIndex<K, S> {
     /// The sum of the weights of the keys strictly before `key`.
     pub fn rank(&self, key: &K) -> i64 {
+        self.rank_and_weight(key).0
+    }
+
+    /// The sum of the weights of the keys strictly before `key`, and its own weight.
+    #[inline]
+    pub fn rank_and_weight(&self, key: &K) -> (i64, i64) {
         if self.is_empty() {
-            return 0;
+            return (0, 0);
         }
         // The rest of the summaries is not asked for.
         let mut node = self.root;
@@ -196,7 +202,9 @@ impl<K: Ord + Clone, S: Summary<K> + Weighted> OrderedIndex<K, S> {
             node = inner.children[child];
         }
         let leaf = &self.leaves[node];
-        leaf.weights[..leaf.offset(Place::Before(key))].iter().fold(rank, |rank, weight| rank.wrapping_add(*weight))
+        let at = leaf.offset(Place::Before(key));
+        let rank = leaf.weights[..at].iter().fold(rank, |rank, weight| rank.wrapping_add(*weight));
+        (rank, if leaf.keys.get(at) == Some(key) { leaf.weights[at] } else { 0 })
     }
 
     /// The entry that holds copy `n` (from 0) in key order, and how many copies of its key stand before that copy.
@@ -213,6 +221,23 @@ impl<K: Ord + Clone, S: Summary<K> + Weighted> OrderedIndex<K, S> {
         let leaf = &self.leaves[node];
         let at = find_copy(leaf.weights.iter().copied(), &mut left)?;
         Some((&leaf.keys[at], left))
+    }
+
+    /// A cursor before the entry that holds copy `n`, and how many copies of its key stand before that copy.
+    pub fn cursor_at_copy(&self, n: i64) -> Option<(Cursor<'_, K, S>, i64)> {
+        if n < 0 || self.is_empty() {
+            return None;
+        }
+        let mut path = Path { leaf: self.root, ..Path::default() };
+        let mut left = n;
+        for depth in 0..self.height {
+            let inner = &self.inners[path.leaf];
+            let child = find_copy(inner.summaries.iter().map(Weighted::weight), &mut left)?;
+            path.steps[depth] = Step { node: path.leaf, child: child as u32 };
+            path.leaf = inner.children[child];
+        }
+        let at = find_copy(self.leaves[path.leaf].weights.iter().copied(), &mut left)?;
+        Some((Cursor::before_entry(self, Position { path, at }), left))
     }
 
     /// As [`select`](Self::select), counted from the first copy at or after `start`; negative `n` count back from there.

@@ -37,6 +37,17 @@ impl<T, const N: usize> Slots<T, N> {
         }
     }
 
+    /// Starts to load all slots without a look at how many are in use, which would wait for the memory.
+    #[inline]
+    pub(super) fn prefetch_slots(&self) {
+        #[cfg(target_arch = "x86_64")]
+        for line in (0..size_of::<Self>()).step_by(CACHE_LINE) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: the address is inside the vector, and a prefetch reads nothing that the program sees.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(ptr::from_ref(self).cast::<i8>().add(line)) }
+        }
+    }
+
     /// Inserts before element `index`.
     ///
     /// # Panics
@@ -72,6 +83,25 @@ impl<T, const N: usize> Slots<T, N> {
             ptr::copy(at.add(1), at, len - 1 - index);
             value
         }
+    }
+
+    /// Removes the elements `from .. to`.
+    ///
+    /// # Panics
+    /// If the range is reversed or reaches beyond the elements.
+    pub(super) fn remove_range(&mut self, from: usize, to: usize) {
+        let len = self.len();
+        assert!(from <= to && to <= len, "removal of {from} to {to} from {len} elements");
+        self.len = from as u16;
+        // SAFETY: the slots from .. len were initialised and `len` excludes them now, so nothing else drops or reads them;
+        // those before `to` are dropped once, and those behind it are moved to where they were. Should a destructor panic, the rest
+        // is leaked.
+        unsafe {
+            let start = self.slots.as_mut_ptr().add(from);
+            ptr::drop_in_place(ptr::slice_from_raw_parts_mut(start.cast::<T>(), to - from));
+            ptr::copy(self.slots.as_ptr().add(to), start, len - to);
+        }
+        self.len = (len - (to - from)) as u16;
     }
 
     /// Moves the elements from `index` on to the end of `target`.
@@ -145,6 +175,10 @@ mod tests {
         assert_eq!(seen(&slots), model[..4]);
         assert_eq!(seen(&tail)[1..], model[4..]);
         assert_eq!(Rc::strong_count(&witness), 1 + 4 + 4);
+        tail.remove_range(1, 3);
+        let gone: Vec<usize> = model.drain(4..6).collect();
+        assert_eq!((tail.len(), gone.len(), seen(&tail)[1..].to_vec()), (2, 2, model[4..].to_vec()));
+        assert_eq!(Rc::strong_count(&witness), 1 + 4 + 2);
         drop(slots);
         drop(tail);
         assert_eq!(Rc::strong_count(&witness), 1);

@@ -124,11 +124,15 @@ fn run(step: &Step, index: &mut Index, model: &mut Model) {
         Step::Thin { from, to, keep } => {
             let bound = |part: u8| (i64::from(part) * (SPACE as i64 * 2) / 255, 0);
             let (from, to) = (bound(from.min(to)), bound(from.max(to)));
+            if keep == 0 {
+                let mut removed = Vec::new();
+                index.remove_range(from..=to, |key, weight| removed.push((*key, weight)));
+                let expected: Vec<_> = model.extract_if(from..=to, |_, _| true).collect();
+                assert_eq!(removed, expected);
+                return;
+            }
             let entries = model.range(from..=to).enumerate();
-            entries
-                .filter(|(number, _)| keep == 0 || number % usize::from(keep) != 0)
-                .map(|(_, (key, weight))| (*key, -weight))
-                .collect()
+            entries.filter(|(number, _)| number % usize::from(keep) != 0).map(|(_, (key, weight))| (*key, -weight)).collect()
         }
         Step::Remove { seed, count } => {
             let mut random = Random(seed);
@@ -203,7 +207,10 @@ fn check_answers(index: &Index, model: &Model, random: &mut Random) {
     assert_eq!(index.summary(high..), span_of(model.range(high..)));
     assert!(index.range(low..high).eq(model.range(low..high).map(|(key, weight)| (key, *weight))));
     assert!(index.range(low..high).rev().eq(model.range(low..high).rev().map(|(key, weight)| (key, *weight))));
-    assert_eq!(index.rank(&a), model.range(..a).map(|(_, weight)| weight).sum::<i64>());
+    index.prefetch([&a, &b, &low, &high]);
+    let before = model.range(..a).map(|(_, weight)| weight).sum::<i64>();
+    assert_eq!((index.rank(&a), index.rank_and_weight(&a)), (before, (before, index.weight(&a))));
+    assert_eq!(index.cursor_at(&a).after(), entry(model.range(a..).next()));
     let mut cursor = index.cursor();
     for key in [low, high, a, b] {
         cursor.seek(&key);
@@ -221,6 +228,8 @@ fn check_positions(index: &Index, model: &Model, random: &mut Random) {
     for _ in 0..20 {
         let n = random.below(copies.len() as u64 + 1) as usize;
         assert_eq!(index.select(n as i64), copies.get(n).copied());
+        let found = index.cursor_at_copy(n as i64).and_then(|(cursor, copy)| Some((cursor.after()?.0, copy)));
+        assert_eq!(found, copies.get(n).copied());
         let start = random_key(random);
         let before = copies.partition_point(|(key, _)| **key < start);
         let offset = n as i64 - before as i64;
@@ -320,7 +329,7 @@ fn ascending_keys_fill_their_nodes() {
         index.update(key, 1);
     }
     assert!(index.leaves.len() <= 100_000 / LEAF + 2);
-    assert!(index.inners.len() <= 100_000 / LEAF / FAN_OUT + 5);
+    assert!(index.inners.len() <= 100_000 / LEAF / (FAN_OUT - 1) + 5);
     let mut partitions: OrderedIndex<(u64, i64, i64), Span> = OrderedIndex::new();
     for time in 0..2_000 {
         for partition in 0..50 {

@@ -7,9 +7,12 @@
 //! changes the structure repairs the whole path and invalidates the finger. A finger does not outlive the call that made it,
 //! so readers never see a stale summary.
 
+use std::ops::RangeBounds;
+
 use super::arena::Arena;
 use super::node::{FAN_OUT, Inner, LEAF, Leaf};
-use super::path::{Path, Place};
+use super::path::{Path, Place, Position};
+use super::prefetch::AHEAD;
 use super::{OrderedIndex, Summary};
 
 /// Leaves with fewer entries look for a neighbour to merge with, at every fourth removal and when they run empty.
@@ -17,6 +20,12 @@ const SPARSE_LEAF: usize = LEAF / 2;
 /// Nodes merge if the result is at most this full, so that it neither splits nor merges again soon.
 const MERGED_LEAF: usize = LEAF * 3 / 4;
 const MERGED_INNER: usize = FAN_OUT * 3 / 4;
+
+/// The path to the leaf of the last change, if the tree still has it.
+struct Finger {
+    path: Path,
+    valid: bool,
+}
 
 impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
     /// Adds `delta` to the weight of `key` and returns the old and the new weight. An entry whose weight becomes 0 is gone.
@@ -36,27 +45,66 @@ impl<K: Ord + Clone, S: Summary<K>> OrderedIndex<K, S> {
         C: IntoIterator<Item = (K, i64)>,
         F: FnMut(&K, i64, i64),
     {
-        let mut finger: Option<Path> = None;
-        for (key, delta) in changes {
-            if self.is_empty() {
-                self.clear();
-                self.root = self.leaves.push(Leaf::new());
-                finger = None;
+        let mut changes = changes.into_iter();
+        let mut finger = Finger { path: Path::default(), valid: false };
+        let mut near: Vec<(K, i64)> = Vec::new();
+        while let Some((key, delta)) = changes.next() {
+            if self.is_beyond_caches() {
+                near.extend(changes.by_ref().take(AHEAD));
+                self.descend_together(near.iter().map(|(key, _)| key));
             }
-            let mut path = match finger.take() {
-                Some(mut path) => {
-                    self.advance(&mut path, &key);
-                    path
-                }
-                None => self.path_to(Place::Before(&key)),
-            };
-            finger = self.apply(&mut path, key, delta, &mut observe).then_some(path);
+            self.change(&mut finger, key, delta, &mut observe);
+            for (key, delta) in near.drain(..) {
+                self.change(&mut finger, key, delta, &mut observe);
+            }
         }
-        if let Some(path) = finger {
-            self.refresh(&path, 0);
+        if finger.valid {
+            self.refresh(&finger.path, 0);
         }
         if self.is_empty() {
             self.clear();
+        }
+    }
+
+    /// Applies a change.
+    #[inline]
+    fn change(&mut self, finger: &mut Finger, key: K, delta: i64, observe: &mut impl FnMut(&K, i64, i64)) {
+        if self.is_empty() {
+            self.clear();
+            self.root = self.leaves.push(Leaf::new());
+            finger.valid = false;
+        }
+        if finger.valid {
+            self.advance(&mut finger.path, &key);
+        } else {
+            self.descend(&mut finger.path, 0, self.root, Place::Before(&key));
+        }
+        finger.valid = self.apply(&mut finger.path, key, delta, observe);
+    }
+
+    /// Removes the entries of `range`; `observe(key, weight)` sees each, in order. O(log n) and what is removed: neighbours leave together.
+    pub fn remove_range(&mut self, range: impl RangeBounds<K>, mut observe: impl FnMut(&K, i64)) {
+        let (start, end) = (Place::of_start(range.start_bound()), Place::of_end(range.end_bound()));
+        while !self.is_empty() {
+            let Position { mut path, at } = self.seek(start);
+            let leaf = &mut self.leaves[path.leaf];
+            let end = leaf.offset(end);
+            if end <= at {
+                return;
+            }
+            leaf.keys[at..end].iter().zip(&leaf.weights[at..end]).for_each(|(key, &weight)| observe(key, weight));
+            let more = end == leaf.keys.len();
+            leaf.remove_range(at, end);
+            self.len -= end - at;
+            let sparse = leaf.keys.len() < SPARSE_LEAF;
+            if self.is_empty() {
+                self.clear();
+            } else if !(sparse && self.shrink(&mut path)) {
+                self.refresh(&path, 0);
+            }
+            if !more {
+                return;
+            }
         }
     }
 
