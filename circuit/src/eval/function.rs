@@ -8,7 +8,8 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, downcast_primitive_array};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, downcast_primitive_array, make_array};
+use arrow::buffer::NullBuffer;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::util::display::FormatOptions;
@@ -49,6 +50,7 @@ pub(super) fn call(function: &Arc<ScalarUDF>, arguments: &[Expr], return_field: 
         let result = result.unwrap_or_else(|panic| Err(DataFusionError::Execution(panic_text(panic.as_ref()))));
         let array = result.and_then(|result| result.into_array(rows)).map_err(|error| text(&error))?;
         match array.len() {
+            len if len == rows && IS_NULL_OF_NULLS.contains(&function.name()) => canonical(&masked(&array, inputs), &data_type),
             len if len == rows => canonical(&array, &data_type),
             len => Err(format!("{len} values for {rows} rows")),
         }
@@ -58,6 +60,24 @@ pub(super) fn call(function: &Arc<ScalarUDF>, arguments: &[Expr], return_field: 
         EvalError::new(code::FUNCTION, format!("{}: {message}", function.name()))
     });
     result.failing_on(errors, frame.rows)
+}
+
+/// Functions that are NULL as soon as an argument is, but that DataFusion answers otherwise where all second arguments of a batch are NULL or empty: so a
+/// row would depend on its neighbours.
+const IS_NULL_OF_NULLS: [&str; 2] = ["array_has_any", "array_has_all"];
+
+/// `array` with NULL wherever one of `inputs` is.
+fn masked(array: &ArrayRef, inputs: &[Value]) -> ArrayRef {
+    let mut nulls = array.nulls().cloned();
+    for input in inputs {
+        let of_input = match input {
+            Value::Scalar(value) => value.is_null(0).then(|| NullBuffer::new_null(array.len())),
+            Value::Array(values) => values.nulls().cloned(),
+        };
+        nulls = NullBuffer::union(nulls.as_ref(), of_input.as_ref());
+    }
+    let masked = array.to_data().into_builder().nulls(nulls).build();
+    masked.map_or_else(|_| array.clone(), make_array)
 }
 
 /// The result in the type that the call promised, up to its spelling (names of list elements, say).
