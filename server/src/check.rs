@@ -70,8 +70,8 @@ fn check_random_queries(options: &CheckOptions) -> Result<ExitCode, Box<dyn std:
     }
     let functions: Vec<String> = report.functions.iter().map(|(name, count)| format!("{name} {count}")).collect();
     println!("{} functions: {}", functions.len(), functions.join(", "));
-    for (reason, count) in &report.refused {
-        println!("{count:>8} x refused: {reason}");
+    for (reason, refused) in &report.refused {
+        println!("{:>8} x refused: {reason}, such as\n{}", refused.count, refused.example);
     }
     match &report.failure {
         None => {

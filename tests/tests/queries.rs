@@ -23,7 +23,9 @@ fn random_queries_equal_batch_and_their_rewritten_forms() {
     for (feature, (checked, refused)) in &report.features {
         println!("{feature:>20}: in {checked} queries checked, {refused} refused");
     }
-    report.refused.iter().for_each(|(reason, count)| println!("{count:>6} x {reason}"));
+    for (reason, refused) in &report.refused {
+        println!("{:>6} x {reason}, such as\n{}", refused.count, refused.example);
+    }
     let functions: Vec<String> = report.functions.iter().map(|(name, count)| format!("{name} {count}")).collect();
     println!("{} functions: {}", functions.len(), functions.join(", "));
     println!("{report}");

@@ -34,7 +34,7 @@ use rand::rngs::StdRng;
 
 use crate::Result;
 use history::InputRelation;
-pub use queries::{QueryReport, check_queries};
+pub use queries::{QueryReport, Refused, check_queries};
 
 /// How much to check.
 #[derive(Clone, Debug)]

@@ -52,14 +52,23 @@ pub struct QueryReport {
     pub commits_seen: u64,
     /// The seed of the run.
     pub seed: u64,
-    /// Why queries were refused, and how many.
-    pub refused: BTreeMap<String, u64>,
+    /// Why queries were refused, how many, and one of them.
+    pub refused: BTreeMap<String, Refused>,
     /// What was used: in queries that were checked, and in queries that were refused.
     pub features: BTreeMap<&'static str, (u64, u64)>,
     /// The scalar functions in queries that were checked.
     pub functions: BTreeMap<&'static str, u64>,
     /// The first view found wrong.
     pub failure: Option<CheckFailure>,
+}
+
+/// Queries that were refused for one reason.
+#[derive(Clone, Debug, Default)]
+pub struct Refused {
+    /// How many.
+    pub count: u64,
+    /// The shortest of them, behind its tables.
+    pub example: String,
 }
 
 /// Tables and the queries over them that could be planned.
@@ -128,6 +137,14 @@ impl QueryReport {
         self.commits_seen += queries.map(|(_, created)| (history.steps.len() - created) as u64).sum::<u64>();
     }
 
+    fn refuse(&mut self, reason: String, example: String) {
+        let refused = self.refused.entry(reason).or_default();
+        refused.count += 1;
+        if refused.example.is_empty() || example.len() < refused.example.len() {
+            refused.example = example;
+        }
+    }
+
     fn used(&mut self, features: BTreeSet<&'static str>, is_checked: bool) {
         for feature in features {
             let counts = self.features.entry(feature).or_default();
@@ -149,10 +166,11 @@ impl Batch {
             let (features, functions) = (std::mem::take(&mut draw.features), std::mem::take(&mut draw.functions));
             report.drawn += 1;
             let part = name(batch.cases.len(), None);
-            let refusal = batch.refusal(&mut draft, &view(&part, &query))?;
+            let definition = view(&part, &query);
+            let refusal = batch.refusal(&mut draft, &definition)?;
             report.used(features, refusal.is_none());
             if let Some(reason) = refusal {
-                *report.refused.entry(reason).or_default() += 1;
+                report.refuse(reason, batch.script(&definition));
                 continue;
             }
             report.checked += 1;
@@ -160,14 +178,15 @@ impl Batch {
             let mut case = Case { query, again: Vec::new() };
             for rewriting in Rewriting::two(rng, &case.query) {
                 let Some(again) = rewriting.apply(&case.query, &part) else { continue };
-                let refusal = batch.refusal(&mut draft, &view(&name(batch.cases.len(), Some(case.again.len())), &again))?;
+                let definition = view(&name(batch.cases.len(), Some(case.again.len())), &again);
+                let refusal = batch.refusal(&mut draft, &definition)?;
                 report.used(BTreeSet::from([rewriting.name()]), refusal.is_none());
                 match refusal {
                     None => {
                         report.equivalences += 1;
                         case.again.push(rewriting);
                     }
-                    Some(reason) => *report.refused.entry(format!("{reason} ({})", rewriting.name())).or_default() += 1,
+                    Some(reason) => report.refuse(format!("{reason} ({})", rewriting.name()), batch.script(&definition)),
                 }
             }
             batch.cases.push(case);
@@ -180,11 +199,14 @@ impl Batch {
     fn refusal(&self, draft: &mut Draft, view: &str) -> Result<Option<String>> {
         match draft.read(view) {
             Ok(()) => Ok(None),
-            Err(error) if is_bug(&error) => {
-                Err(error.context(format!("the planner failed at\n{};\n{view}", self.ddl.join(";\n"))))
-            }
+            Err(error) if is_bug(&error) => Err(error.context(format!("the planner failed at\n{}", self.script(view)))),
             Err(error) => Ok(Some(reason(&error))),
         }
+    }
+
+    /// The tables and one view, as SQL.
+    fn script(&self, view: &str) -> String {
+        format!("{};\n{view};", self.ddl.join(";\n"))
     }
 
     /// What creates all tables and views.
