@@ -103,17 +103,22 @@ impl OptimizerRule for ConditionsBelow {
     }
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let is_total = |plan: &LogicalPlan| match plan {
-            LogicalPlan::Aggregate(aggregate) => {
-                let keys = &aggregate.group_expr;
-                keys.is_empty() || keys.iter().any(|key| matches!(key, Expr::GroupingSet(_)))
-            }
-            _ => false,
-        };
         match &plan {
             LogicalPlan::Filter(filter) if is_total(&filter.input) => Ok(Transformed::no(plan)),
             _ => self.rule.rewrite(plan, config),
         }
+    }
+}
+
+/// Whether `plan` has a row for no rows at all. The rule joins conditions that stand one above the other and pushes them on in one step, so those are looked through.
+fn is_total(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => {
+            let keys = &aggregate.group_expr;
+            keys.is_empty() || keys.iter().any(|key| matches!(key, Expr::GroupingSet(_)))
+        }
+        LogicalPlan::Filter(filter) => is_total(&filter.input),
+        _ => false,
     }
 }
 
