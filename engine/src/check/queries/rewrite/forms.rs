@@ -22,7 +22,10 @@ fn commuted(query: &Query) -> Option<Query> {
     if grouped {
         select.distinct = Distinct::No;
     }
-    let swapped = select.from.as_mut().is_some_and(commute);
+    // Windows order peers by the columns of the row, from left to right.
+    let is_window = |expr: &Expr| expr.to_string().contains(" OVER (");
+    let is_windowed = select.items.iter().chain(&select.qualify).any(is_window);
+    let swapped = !is_windowed && select.from.as_mut().is_some_and(commute);
     if !grouped && !swapped {
         return None;
     }
