@@ -204,6 +204,7 @@ fn bind_text(
     set_operation::mark(&mut ast);
     let replacements = wildcard::mark_replacements(&mut ast);
     let (visible, functions) = naming::name_columns(&mut ast, context.catalog()).map_err(|error| error.or_at(position))?;
+    spelling::call_arrays(&mut ast);
     let mut planner_context = PlannerContext::new();
     planner_context.set_table_schema(values);
     let plan = planner(context)

@@ -3,6 +3,9 @@
 //! `x SIMILAR TO p` is a regular expression, `(a, b) < (c, d)` a chain of comparisons, `x AT TIME ZONE z` and `FLOOR(t TO HOUR)` are functions,
 //! `year(t)` is a field of `t`, and so on. The rewritten form has the positions of its operands.
 
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+
 use sqlparser::ast::*;
 
 use super::naming::call;
@@ -236,6 +239,19 @@ fn case(branches: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
         conditions: branches.into_iter().map(|(condition, result)| CaseWhen { condition, result }).collect(),
         else_result: otherwise.map(Box::new),
     }
+}
+
+/// Writes all `ARRAY[a, b]` as calls: DataFusion binds the elements of the literal without the queries around it, so that a subquery could not refer to
+/// those in one.
+pub(crate) fn call_arrays(query: &mut Query) {
+    let ControlFlow::Continue(()) = visit_expressions_mut(query, |expr| {
+        if let Expr::Array(array) = expr
+            && !array.elem.is_empty()
+        {
+            *expr = call("make_array", std::mem::take(&mut array.elem));
+        }
+        ControlFlow::<Infallible>::Continue(())
+    });
 }
 
 /// The elements of `(a, b)` or `ARRAY[a, b]`.
