@@ -45,6 +45,8 @@ CREATE MATERIALIZED VIEW slices AS SELECT l[1:2] AS s, cardinality(l) AS c, arra
 CREATE MATERIALIZED VIEW documents AS SELECT id, doc::jsonb AS doc FROM j;
 CREATE MATERIALIZED VIEW built AS SELECT id, jsonb_build_object('id', id, 'doc', doc) -> 'doc' AS doc, jsonb_build_array(id, doc) ->> 0 AS first FROM j;
 CREATE MATERIALIZED VIEW same_values AS SELECT to_jsonb(a) AS v, count(*) AS n FROM t GROUP BY to_jsonb(a);
+CREATE MATERIALIZED VIEW keys AS SELECT id, jsonb_build_object('id', id, 'x', doc) ? 'x' AS x, jsonb_build_array(id, doc) ?| ARRAY[doc, 'k1'] AS some, jsonb_build_object('a', doc) - 'b' || '{"b":1}' AS added, jsonb_build_array(id, doc) - 0 AS less, jsonb_build_object('a', jsonb_build_array(id, doc)) #- '{a,-1}' AS cut FROM j;
+CREATE MATERIALIZED VIEW keys_of_texts AS SELECT id, doc::jsonb ?& ARRAY['a'] AS a, doc::jsonb - 'a' AS less FROM j;
 CREATE MATERIALIZED VIEW valid AS SELECT is_json(doc) AS ok, count(*) AS n FROM j GROUP BY is_json(doc);
 CREATE MATERIALIZED VIEW at_path AS SELECT id, json_value(jsonb_build_object('a', jsonb_build_array(id)), '$.a') AS v, json_exists(doc, '$.a') AS e FROM j;
 

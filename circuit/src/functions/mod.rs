@@ -19,6 +19,7 @@ mod regex;
 mod text;
 mod time;
 
+use std::collections::HashMap;
 use std::fmt::{self, Debug};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
@@ -85,6 +86,14 @@ pub fn named(name: &str) -> Option<Arc<ScalarUDF>> {
 }
 
 pub use json::json_column;
+
+/// A field with this key in its metadata holds JSON.
+pub const JSON_MARK: &str = "deltic.json";
+
+/// The metadata of a field that holds JSON.
+pub fn json_mark() -> HashMap<String, String> {
+    HashMap::from([(JSON_MARK.to_owned(), String::new())])
+}
 
 /// A definition as DataFusion calls it.
 struct Function {
@@ -155,7 +164,11 @@ impl ScalarUDFImpl for Function {
     fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         let types: Vec<DataType> = arguments.arg_fields.iter().map(|field| field.data_type().clone()).collect();
         match (self.definition.returns)(&Bind { types: &types, constants: arguments.scalar_arguments }) {
-            Ok(data_type) => Ok(Arc::new(Field::new(self.definition.name, data_type, true))),
+            Ok(data_type) => {
+                let field = Field::new(self.definition.name, data_type, true);
+                let is_json = json::YIELD_JSON.contains(&self.definition.name);
+                Ok(Arc::new(if is_json { field.with_metadata(json_mark()) } else { field }))
+            }
             Err(message) => plan_err!("{}: {message}", self.definition.name),
         }
     }

@@ -1,7 +1,8 @@
 //! [`DelticDialect`]: sqlparser's generic dialect, with what it gets wrong for us mended.
 //!
 //! It says that it *is* the generic dialect ([`Dialect::dialect`]), so every place of sqlparser that asks for that one by type still
-//! applies, and it forwards the capabilities below. Two hooks differ. `x IS NOT DISTINCT FROM y AND z` is parsed by sqlparser as
+//! applies, and it forwards the capabilities below. Operators other than those of arithmetic and comparison bind as in PostgreSQL: `a || b + 1` is
+//! `a || (b + 1)`, and `j -> 'a' = 'b'` compares. Two hooks differ. `x IS NOT DISTINCT FROM y AND z` is parsed by sqlparser as
 //! `x IS NOT DISTINCT FROM (y AND z)`; here the right side binds as tightly as that of any other `IS`. And `FROM t EMIT ..` does not
 //! make `emit` an alias of `t`.
 
@@ -86,6 +87,19 @@ impl Dialect for DelticDialect {
 
     fn supports_in_empty_list(&self) -> bool {
         false
+    }
+
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        match precedence {
+            // Tighter than comparisons, less tight than sums.
+            Precedence::PgOther => 25,
+            other => GenericDialect.prec_value(other),
+        }
+    }
+
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        let is_other = matches!(parser.peek_token_ref().token, Token::StringConcat | Token::QuestionPipe);
+        is_other.then(|| Ok(self.prec_value(Precedence::PgOther)))
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {

@@ -17,6 +17,7 @@ mod function;
 mod modify;
 mod options;
 mod recursive;
+mod spelled;
 mod time;
 
 pub(crate) use balance::balance;
@@ -50,7 +51,7 @@ pub fn parse(sql: &str) -> Result<Vec<Parsed>, SqlError> {
             let position = Position::from(first.span.start);
             let text = &sql[start..end];
             let mut parser = StatementParser { parser: Parser::new(&DelticDialect).with_recursion_limit(MAX_DEPTH), text };
-            let tokens = recursive::normalise(exclude::normalise(as_of::normalise(tokens.to_vec())))?;
+            let tokens = recursive::normalise(exclude::normalise(as_of::normalise(spelled::normalise(tokens.to_vec()))))?;
             parser.parser = parser.parser.with_tokens_with_locations(tokens);
             let statement = parser.parse().map_err(|error| at_end_of(error, position, last))?;
             let span = Span { line: position.line, column: position.column, start, end };

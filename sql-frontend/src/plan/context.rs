@@ -10,6 +10,7 @@ use datafusion_common::config::ConfigOptions;
 use datafusion_common::{Constraint, Constraints, DataFusionError, Result, TableReference};
 use datafusion_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+use deltic_circuit::functions::json_mark;
 
 use super::as_of::AsOfJoins;
 use super::call_order::ORDERED;
@@ -39,10 +40,22 @@ impl RelationSource {
     fn new(relation: Arc<Relation>, plan: Option<LogicalPlan>) -> Self {
         // What is computed may be NULL wherever the planner cannot prove the contrary.
         let is_base = matches!(relation.kind, RelationKind::Table | RelationKind::Stream | RelationKind::LateRows);
-        let schema = if is_base { relation.schema.clone() } else { all_nullable(&relation.schema) };
+        let schema = if is_base { marked(&relation) } else { all_nullable(&relation.schema) };
         let keys = relation.primary_key.iter().cloned().map(Constraint::PrimaryKey).collect();
         RelationSource { relation, schema, constraints: Constraints::new_unverified(keys), plan }
     }
+}
+
+/// The columns of `relation`, those of JSON with a mark.
+fn marked(relation: &Relation) -> SchemaRef {
+    if relation.json.iter().all(Option::is_none) {
+        return relation.schema.clone();
+    }
+    let fields = relation.schema.fields().iter().zip(&relation.json).map(|(field, json)| match json {
+        Some(_) => Arc::new(field.as_ref().clone().with_metadata(json_mark())),
+        None => field.clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 fn all_nullable(schema: &SchemaRef) -> SchemaRef {

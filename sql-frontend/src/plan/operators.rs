@@ -1,7 +1,8 @@
 //! Operators and syntax that are functions of ours: fields of times, and navigation in JSON.
 //!
 //! What an operator means depends on the types of its sides (`@>` is of arrays and of JSON), which the syntax tree does not know: so it is chosen while
-//! expressions are bound.
+//! expressions are bound. JSON is text here: that a text is JSON is known of the columns of tables that are declared so (their fields are marked), and of
+//! what functions of JSON yield (so are the fields of their results). `||` and `-` are those of JSON only there.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use datafusion_common::{DFSchema, Result, plan_err};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion_expr::{Expr, ExprSchemable};
-use deltic_circuit::functions;
+use deltic_circuit::functions::{self, JSON_MARK};
 use deltic_zset::types::canonical_type;
 use sqlparser::ast::BinaryOperator;
 
@@ -31,6 +32,13 @@ impl ExprPlanner for DelticOperators {
             BinaryOperator::HashLongArrow => "json_get_path_text",
             BinaryOperator::AtArrow if is_text(&expr.left, schema)? => "jsonb_contains",
             BinaryOperator::ArrowAt if is_text(&expr.left, schema)? => "jsonb_contained",
+            BinaryOperator::Question => "jsonb_exists",
+            BinaryOperator::QuestionPipe => "jsonb_exists_any",
+            BinaryOperator::QuestionAnd => "jsonb_exists_all",
+            BinaryOperator::HashMinus => "jsonb_delete_path",
+            BinaryOperator::AtQuestion => "json_exists",
+            BinaryOperator::Minus if is_json(&expr.left, schema) => "jsonb_delete",
+            BinaryOperator::StringConcat if are_json(&expr.left, &expr.right, schema) => "jsonb_concat",
             _ => return Ok(PlannerResult::Original(expr)),
         };
         Ok(PlannerResult::Planned(call(function, vec![expr.left, expr.right])?))
@@ -39,6 +47,27 @@ impl ExprPlanner for DelticOperators {
 
 fn is_text(expr: &Expr, schema: &DFSchema) -> Result<bool> {
     Ok(canonical_type(&expr.get_type(schema)?) == Some(DataType::Utf8))
+}
+
+/// The aggregates that yield JSON.
+const YIELD_JSON: &[&str] = &["json_agg", "json_object_agg", "jsonb_object_agg"];
+
+fn is_json(expr: &Expr, schema: &DFSchema) -> bool {
+    match expr {
+        Expr::AggregateFunction(function) => YIELD_JSON.contains(&function.func.name()),
+        expr => expr.to_field(schema).is_ok_and(|(_, field)| field.metadata().contains_key(JSON_MARK)),
+    }
+}
+
+/// Whether both are JSON; a literal is what the other side is.
+fn are_json(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
+    let is_literal = |expr: &Expr| matches!(expr, Expr::Literal(..));
+    match (is_json(left, schema), is_json(right, schema)) {
+        (true, true) => true,
+        (true, false) => is_literal(right),
+        (false, true) => is_literal(left),
+        (false, false) => false,
+    }
 }
 
 fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr> {

@@ -50,7 +50,7 @@ pub(super) const SET: Definition = definition!(
 pub(super) const CONCAT: Definition = definition!(
     "jsonb_concat",
     &[],
-    "jsonb_concat(json, json)",
+    "json || json",
     "Two objects as one (the second one's members win), or two arrays; anything else is an array of one.",
     &[Kind::Text, Kind::Text],
     2,

@@ -2,6 +2,7 @@
 //! DISTINCT and `=` compare values by their bytes.
 
 mod build;
+mod keys;
 mod path;
 mod value;
 
@@ -218,23 +219,6 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         |call| { contains(call, 1, 0) }
     ),
     definition!(
-        "jsonb_exists",
-        &[],
-        "jsonb_exists(json, key)",
-        "Whether an object has a key, or an array a string.",
-        &[T, T],
-        2,
-        false,
-        returns::boolean,
-        |call| {
-            let (values, keys) = (call.text(0), call.text(1));
-            call.test(|row| match (values.get(row), keys.get(row)) {
-                (Some(value), Some(key)) => has_key(value, key).map(Some),
-                _ => Ok(None),
-            })
-        }
-    ),
-    definition!(
         "jsonb_typeof",
         &["json_typeof"],
         "jsonb_typeof(json)",
@@ -264,12 +248,37 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         returns::integer,
         array_length
     ),
+    keys::EXISTS,
+    keys::EXISTS_ANY,
+    keys::EXISTS_ALL,
+    keys::DELETE,
+    keys::DELETE_PATH,
     build::STRIP_NULLS,
     build::SET,
     build::CONCAT,
     build::TO_JSON,
     build::BUILD_OBJECT,
     build::BUILD_ARRAY,
+];
+
+/// The functions whose results are JSON.
+pub(super) const YIELD_JSON: &[&str] = &[
+    "json",
+    "jsonb",
+    "try_json",
+    "try_jsonb",
+    "json_get",
+    "json_get_path",
+    "json_extract_path",
+    "json_query",
+    "jsonb_set",
+    "jsonb_strip_nulls",
+    "jsonb_concat",
+    "jsonb_delete",
+    "jsonb_delete_path",
+    "to_jsonb",
+    "jsonb_build_object",
+    "jsonb_build_array",
 ];
 
 thread_local! {
@@ -375,6 +384,11 @@ fn path_of_keys(bind: &Bind<'_>) -> Result<DataType, String> {
 
 /// The keys at `row`: the elements of an array of texts, or of one written `{a,b}`. `None` if it or one of them is NULL.
 fn keys_at(keys: &ArrayRef, row: usize) -> Result<Option<Vec<String>>, String> {
+    Ok(texts_at(keys, row)?.and_then(|keys| keys.into_iter().collect()))
+}
+
+/// The same with NULLs among the elements.
+fn texts_at(keys: &ArrayRef, row: usize) -> Result<Option<Vec<Option<String>>>, String> {
     if keys.is_null(row) {
         return Ok(None);
     }
@@ -383,11 +397,11 @@ fn keys_at(keys: &ArrayRef, row: usize) -> Result<Option<Vec<String>>, String> {
         let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
         let inner = inner.ok_or_else(|| format!("'{text}' is not an array of keys: write {{a,b}}"))?;
         let keys = inner.split(',').filter(|key| !inner.is_empty() || !key.is_empty());
-        return Ok(Some(keys.map(|key| key.trim().trim_matches('"').to_owned()).collect()));
+        return Ok(Some(keys.map(|key| Some(key.trim().trim_matches('"').to_owned())).collect()));
     }
     let list = keys.as_list::<i32>().value(row);
     let texts: &StringArray = list.as_string::<i32>();
-    Ok(texts.iter().map(|key| key.map(str::to_owned)).collect())
+    Ok(Some(texts.iter().map(|key| key.map(str::to_owned)).collect()))
 }
 
 /// The value at a path of keys and indexes.
@@ -473,15 +487,6 @@ fn contains(call: &Call<'_>, whole: usize, part: usize) -> Result<ArrayRef, Stri
         }
         let whole = parse(whole)?;
         Ok(last.as_ref().map(|(_, part)| whole.contains(part)))
-    })
-}
-
-fn has_key(text: &str, key: &str) -> Result<bool, String> {
-    Ok(match parse(text)? {
-        Json::Object(members) => members.contains_key(key),
-        Json::Array(values) => values.contains(&Json::String(key.to_owned())),
-        Json::String(text) => text == key,
-        _ => false,
     })
 }
 

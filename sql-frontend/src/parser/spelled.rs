@@ -1,0 +1,116 @@
+//! Spellings that sqlparser reads as something else, as those that it knows.
+//!
+//! `TABLE t` as a query becomes `SELECT * FROM t`: sqlparser takes what follows the name for a part of it. The operators `?`, `?|` and `?&` of JSON
+//! are placeholders to it where they follow an operand. Tokens keep their places in the text.
+
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
+
+/// What stands before a query.
+const BEFORE: &[&str] = &["AS", "ALL", "DISTINCT", "UNION", "EXCEPT", "INTERSECT", "MINUS", "NAME"];
+/// What follows one.
+const AFTER: &[&str] = &["ORDER", "LIMIT", "OFFSET", "FETCH", "UNION", "EXCEPT", "INTERSECT", "MINUS", "EMIT"];
+
+/// Respells a statement.
+pub(super) fn normalise(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let is_mark = |token: &Token| matches!(token, Token::Placeholder(mark) if mark == "?");
+    let has_table = (0..tokens.len()).any(|index| is_word(&tokens, index, "TABLE"));
+    if !has_table && !tokens.iter().any(|token| is_mark(&token.token)) {
+        return tokens;
+    }
+    join_marks(&mut tokens);
+    tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+    let mut index = 0;
+    while index < tokens.len() {
+        if is_word(&tokens, index, "TABLE") && is_query(&tokens, index) {
+            let span = tokens[index].span;
+            let with_span = |token| TokenWithSpan { token, span };
+            let select = [word(Keyword::SELECT, "SELECT"), Token::Mul, word(Keyword::FROM, "FROM")];
+            tokens.splice(index..=index, select.map(with_span));
+            index += 2;
+        }
+        index += 1;
+    }
+    tokens
+}
+
+/// Makes one token of `?`, `?|` and `?&` that stand behind an operand.
+fn join_marks(tokens: &mut Vec<TokenWithSpan>) {
+    let mut index = 0;
+    while index < tokens.len() {
+        let is_mark = matches!(&tokens[index].token, Token::Placeholder(mark) if mark == "?");
+        if is_mark && follows_operand(&tokens[..index]) {
+            let (token, joined) = match tokens.get(index + 1).map(|next| &next.token) {
+                Some(Token::Pipe) => (Token::QuestionPipe, true),
+                Some(Token::Ampersand) => (Token::QuestionAnd, true),
+                _ => (Token::Question, false),
+            };
+            tokens[index].token = token;
+            if joined {
+                tokens.remove(index + 1);
+            }
+        }
+        index += 1;
+    }
+}
+
+fn follows_operand(before: &[TokenWithSpan]) -> bool {
+    let last = before.iter().rev().map(|token| &token.token).find(|token| !matches!(token, Token::Whitespace(_)));
+    match last {
+        Some(Token::Word(word)) => word.quote_style.is_some() || !OPENS.contains(&word.keyword),
+        Some(Token::RParen | Token::RBracket | Token::SingleQuotedString(_) | Token::DollarQuotedString(_)) => true,
+        _ => false,
+    }
+}
+
+/// Words that an operand follows.
+const OPENS: &[Keyword] = &[
+    Keyword::SELECT,
+    Keyword::WHERE,
+    Keyword::AND,
+    Keyword::OR,
+    Keyword::NOT,
+    Keyword::ON,
+    Keyword::BY,
+    Keyword::IN,
+    Keyword::WHEN,
+    Keyword::THEN,
+    Keyword::ELSE,
+    Keyword::CASE,
+    Keyword::LIMIT,
+    Keyword::OFFSET,
+    Keyword::HAVING,
+    Keyword::LIKE,
+    Keyword::ILIKE,
+    Keyword::BETWEEN,
+    Keyword::DISTINCT,
+    Keyword::RETURNING,
+    Keyword::SET,
+];
+
+/// Whether the TABLE at `index` is a query: neither an object of DDL nor the input of a window, which other arguments follow.
+fn is_query(tokens: &[TokenWithSpan], index: usize) -> bool {
+    let follows = |words: &[&str]| index > 0 && words.iter().any(|word| is_word(tokens, index - 1, word));
+    let opens = match index.checked_sub(1).map(|before| &tokens[before].token) {
+        None => true,
+        Some(Token::LParen | Token::SemiColon) => true,
+        Some(_) => follows(BEFORE) || is_word(tokens, 0, "INSERT"),
+    };
+    let is_name = |index: usize| matches!(tokens.get(index).map(|token| &token.token), Some(Token::Word(_)));
+    let ends = match tokens.get(index + 2).map(|token| &token.token) {
+        None | Some(Token::EOF | Token::RParen | Token::SemiColon) => true,
+        Some(_) => AFTER.iter().any(|word| is_word(tokens, index + 2, word)),
+    };
+    opens && is_name(index + 1) && ends
+}
+
+fn is_word(tokens: &[TokenWithSpan], index: usize, expected: &str) -> bool {
+    match tokens.get(index).map(|token| &token.token) {
+        Some(Token::Word(word)) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected),
+        _ => false,
+    }
+}
+
+fn word(keyword: Keyword, text: &str) -> Token {
+    Token::Word(Word { value: text.to_owned(), quote_style: None, keyword })
+}
