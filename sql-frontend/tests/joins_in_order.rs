@@ -88,3 +88,22 @@ fn indexes_hold_the_columns_that_are_read() {
         }
     }
 }
+
+/// Days and reports meet by the ticket of neither: what follows from two equalities joins the two filtered ones before the large one.
+#[test]
+fn equalities_hold_together() {
+    let catalog = catalog_of(
+        "CREATE TABLE heads (head INT PRIMARY KEY, note VARCHAR);
+         CREATE TABLE bodies (body INT, text VARCHAR);
+         CREATE TABLE tails (tail INT PRIMARY KEY, colour VARCHAR)",
+    );
+    let sql = "SELECT note, text, colour FROM bodies, heads, tails
+               WHERE head = body AND body = tail AND head = tail AND note = 'x' AND colour = 'y'";
+    for sql in [sql, &sql.replace(" AND head = tail", "")] {
+        let text = circuit(&catalog, sql);
+        let sources: Vec<&str> = text.lines().filter_map(|line| line.split_once("Source ")?.1.split(' ').next()).collect();
+        assert_eq!(sources, ["heads", "tails", "bodies"], "{text}");
+        let joins: Vec<&str> = text.lines().filter(|line| line.contains("Join")).collect();
+        assert!(joins.iter().all(|join| join.matches(" = ").count() == 1), "one key is enough: {text}");
+    }
+}

@@ -6,6 +6,9 @@
 //! larger than they are (facts and dimensions), since nothing is known of sizes when a view is made, and tables grow after that. A cross
 //! product is the last resort, and among equals the order is that of the text.
 //!
+//! Equalities of columns hold together: of `a.x = b.x` and `b.x = c.x` follows `a.x = c.x`, and any of them may join two relations. A relation is joined by
+//! as many as say something new, so none is a key that others imply.
+//!
 //! From each relation a chain is made by always joining what leaves the fewest rows; the best of these chains is taken. Chains of two are left
 //! alone, and so is what is not an inner join: it is one relation of the chain around it.
 
@@ -13,7 +16,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{Column, DFSchemaRef, Dependency, NullEquality, Result};
+use datafusion_common::{Column, DFSchemaRef, Dependency, ExprSchema, NullEquality, Result};
 use datafusion_expr::expr::BinaryExpr;
 use datafusion_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion_expr::{Expr, Join, JoinConstraint, JoinType, LogicalPlan, LogicalPlanBuilder, Operator};
@@ -77,9 +80,10 @@ impl Chain {
     /// Joins the relations from the left in this order, each with the conditions that it makes possible. The result has the columns of `schema`, in that order.
     fn join(mut self, order: &[usize], schema: &DFSchemaRef) -> Result<LogicalPlan> {
         let mut plan = self.relations[order[0]].clone();
-        for &next in &order[1..] {
+        let mut links = Links::taken_from(&mut self);
+        for (place, &next) in order.iter().enumerate().skip(1) {
             let right = self.relations[next].clone();
-            let (mut on, mut filter) = (Vec::new(), Vec::new());
+            let (mut on, mut filter) = (links.connect(&order[..place], next), Vec::new());
             let joined = plan.schema().join(right.schema())?;
             for condition in std::mem::take(&mut self.conditions) {
                 if !condition.column_refs().into_iter().all(|column| joined.has_column(column)) {
@@ -136,10 +140,11 @@ struct Joined {
 impl Guess {
     fn of(chain: &Chain) -> Self {
         let schemas: Vec<&DFSchemaRef> = chain.relations.iter().map(LogicalPlan::schema).collect();
-        let equalities: Vec<Equality> =
-            chain.conditions.iter().filter_map(|condition| Equality::of(condition, &schemas)).collect();
+        let said: Vec<Equality> = chain.conditions.iter().filter_map(|condition| Equality::of(condition, &schemas)).collect();
+        let equal = equal_columns(&said);
+        let equalities = equal.iter().flat_map(|columns| pairs(columns)).collect();
         let keys = schemas.iter().map(|schema| keys_of(schema)).collect();
-        let mut guess = Guess { equal: equal_columns(&equalities), equalities, keys, rows: Vec::new() };
+        let mut guess = Guess { equal, equalities, keys, rows: Vec::new() };
         let levels = (0..chain.relations.len()).map(|relation| guess.level(relation, &mut HashSet::new()));
         let shares = chain.relations.iter().map(|relation| if is_filtered(relation) { FILTERED } else { 1.0 });
         guess.rows = levels.zip(shares).map(|(level, share)| (LARGER.powi(level), share)).collect();
@@ -232,9 +237,67 @@ fn equal_columns(equalities: &[Equality]) -> Vec<Vec<(usize, Column)>> {
         let (touched, apart): (Vec<_>, Vec<_>) =
             classes.into_iter().partition(|class| sides.iter().any(|column| class.contains(column)));
         classes = apart;
-        classes.push(touched.into_iter().flatten().chain(sides.iter().cloned()).collect());
+        let mut class: Vec<(usize, Column)> = touched.into_iter().flatten().collect();
+        for side in sides {
+            if !class.contains(side) {
+                class.push(side.clone());
+            }
+        }
+        classes.push(class);
     }
     classes
+}
+
+/// All equalities between columns that are equal and of different relations.
+fn pairs(columns: &[(usize, Column)]) -> impl Iterator<Item = Equality> + '_ {
+    let after = |place: usize| columns[place + 1..].iter();
+    let pairs = columns.iter().enumerate().flat_map(move |(place, one)| after(place).map(move |other| (one, other)));
+    pairs.filter(|(one, other)| one.0 != other.0).map(|(one, other)| Equality { sides: [one.clone(), other.clone()] })
+}
+
+/// The equalities of a chain, those that others imply included, and which of them its joins have already.
+struct Links {
+    /// First what is said, then what follows from it.
+    equalities: Vec<Equality>,
+    /// Columns that the joins so far make equal.
+    linked: Vec<Vec<(usize, Column)>>,
+}
+
+impl Links {
+    /// Takes the equalities out of the conditions of `chain`.
+    fn taken_from(chain: &mut Chain) -> Self {
+        let schemas: Vec<&DFSchemaRef> = chain.relations.iter().map(LogicalPlan::schema).collect();
+        let (mut equalities, mut conditions) = (Vec::new(), Vec::new());
+        for condition in std::mem::take(&mut chain.conditions) {
+            match Equality::of(&condition, &schemas) {
+                Some(equality) => equalities.push(equality),
+                None => conditions.push(condition),
+            }
+        }
+        let implied: Vec<Equality> = equal_columns(&equalities).iter().flat_map(|columns| pairs(columns)).collect();
+        equalities.extend(implied);
+        chain.conditions = conditions;
+        Links { equalities, linked: Vec::new() }
+    }
+
+    /// The equalities by which `next` is joined to the relations `joined`, theirs first.
+    fn connect(&mut self, joined: &[usize], next: usize) -> Vec<(Expr, Expr)> {
+        let mut on = Vec::new();
+        for equality in &self.equalities {
+            let (one, other) = (equality.column_beside(next, joined), equality.column_of(next, joined));
+            let (Some((relation, left)), Some(right)) = (one, other) else { continue };
+            let sides = [(relation, left.clone()), (next, right.clone())];
+            if self.linked.iter().any(|columns| sides.iter().all(|side| columns.contains(side))) {
+                continue;
+            }
+            on.push((Expr::Column(left.clone()), Expr::Column(right.clone())));
+            let (touched, apart): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut self.linked).into_iter().partition(|columns| sides.iter().any(|side| columns.contains(side)));
+            self.linked = apart;
+            self.linked.push(touched.into_iter().flatten().chain(sides).collect());
+        }
+        on
+    }
 }
 
 /// The columns of each key that the planner knows.
@@ -277,7 +340,11 @@ impl Equality {
             Some((relation, column.clone()))
         };
         let sides = [side(left)?, side(right)?];
-        (sides[0].0 != sides[1].0).then_some(Equality { sides })
+        let data_type = |(relation, column): &(usize, Column)| {
+            schemas[*relation].field_from_column(column).ok().map(|field| field.data_type().clone())
+        };
+        let is_alike = data_type(&sides[0]) == data_type(&sides[1]);
+        (sides[0].0 != sides[1].0 && is_alike).then_some(Equality { sides })
     }
 
     /// The column of `relation`, if the other one is of a relation in `joined`.
