@@ -39,8 +39,8 @@ fn what_is_not_supported_is_refused_by_name() {
         ("SELECT a FROM t LIMIT 2 BY a", "LIMIT BY"),
         ("SELECT a FROM t FOR UPDATE", "FOR UPDATE"),
         ("SELECT a INTO x FROM t", "SELECT INTO"),
-        ("SELECT ^* RENAME (a AS z) FROM t", "RENAME"),
-        ("SELECT ^* ILIKE 'a%' FROM t", "ILIKE"),
+        ("SELECT DISTINCT ON (a) ^* RENAME (a AS z) FROM t ORDER BY a", "DISTINCT ON"),
+        ("SELECT ^* ILIKE 'a%', a FROM t", "beside other items"),
         // Functions and expressions.
         ("SELECT abs(a ORDER BY b) FROM t", "ORDER BY b in a call"),
         ("SELECT ^abs(a) WITHIN GROUP (ORDER BY b) FROM t", "WITHIN GROUP"),

@@ -78,6 +78,10 @@ CREATE MATERIALIZED VIEW lateral_count AS SELECT t.a, w.n FROM t CROSS JOIN LATE
 CREATE MATERIALIZED VIEW lateral_on AS SELECT t.a, w.n FROM t LEFT JOIN LATERAL (SELECT count(*) AS n FROM u WHERE u.a = t.a) AS w ON w.n > t.b;
 CREATE MATERIALIZED VIEW lateral_values AS SELECT t.a, w.s FROM t JOIN LATERAL (SELECT u.x + t.b AS s FROM u WHERE u.a = t.a) AS w ON w.s > 1;
 CREATE MATERIALIZED VIEW lateral_chain AS SELECT t.a, f.x, w.n FROM t, LATERAL (SELECT x FROM u WHERE u.a = t.a) AS f, LATERAL (SELECT count(*) AS n FROM p WHERE p.id < f.x AND p.v <> t.b) AS w;
+CREATE MATERIALIZED VIEW lateral_rows AS SELECT t.a, v.n, v.x FROM t, LATERAL (VALUES ('a', t.a), ('b', t.b), ('c', NULL)) AS v (n, x);
+CREATE MATERIALIZED VIEW largest_of_row AS SELECT t.a, (SELECT max(x) FROM (VALUES (t.a), (t.b), (5)) AS v (x)) AS most FROM t;
+CREATE MATERIALIZED VIEW rows_in AS SELECT t.a, (t.a, t.b) IN (SELECT u.a, u.x FROM u) AS i, (t.b, t.c) NOT IN (SELECT x, y FROM u WHERE u.a = t.a) AS n FROM t;
+CREATE MATERIALIZED VIEW rows_where AS SELECT t.a FROM t WHERE (t.a, t.b) IN (SELECT u.a, u.x FROM u) AND (t.b, t.c) NOT IN (SELECT x, y FROM u WHERE x > 0);
 
 -- Subqueries of both sides of an outer join.
 CREATE MATERIALIZED VIEW pairs_left AS SELECT t.a, t.b, u.x FROM t LEFT JOIN u ON EXISTS (SELECT 1 FROM p WHERE p.id = t.b AND p.v > u.x);

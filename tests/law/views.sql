@@ -66,6 +66,11 @@ CREATE MATERIALIZED VIEW join_of_groups AS SELECT g.b, g.n, h.m FROM (SELECT b, 
 CREATE MATERIALIZED VIEW group_of_join AS SELECT u.y, count(*) AS n, sum(t.b) AS s, max(t.a) AS m FROM t JOIN u ON t.a = u.a GROUP BY u.y;
 CREATE MATERIALIZED VIEW using_keys AS SELECT a, c, y FROM t JOIN u USING (a);
 
+CREATE MATERIALIZED VIEW implied_keys AS SELECT t.b, u.x, p.v FROM u, t, p WHERE t.b = u.x AND u.x = p.id;
+CREATE MATERIALIZED VIEW implied_twice AS SELECT l.a, m.x, r.b FROM t AS l, u AS m, t AS r WHERE l.a = m.a AND m.a = r.a AND l.a = r.a AND l.b = m.x AND r.b = m.x;
+CREATE MATERIALIZED VIEW implied_floats AS SELECT count(*) AS n FROM t AS l JOIN t AS m ON l.d = m.d JOIN t AS r ON m.d = r.d AND r.b > 0;
+CREATE MATERIALIZED VIEW renamed AS SELECT * RENAME (a AS z, c AS d2) FROM t WHERE a > 0;
+
 -- Top-k.
 CREATE MATERIALIZED VIEW top AS SELECT a, b FROM t ORDER BY b DESC, a LIMIT 3;
 CREATE MATERIALIZED VIEW top_offset AS SELECT a, c FROM t ORDER BY c NULLS FIRST LIMIT 2 OFFSET 1;

@@ -5,7 +5,23 @@ use sqlparser::ast::{GroupByExpr, Ident, ObjectName, Query, Select, SelectFlavor
 
 /// `SELECT`, to be filled in.
 pub(crate) fn empty_select() -> Query {
-    let select = Select {
+    Query {
+        with: None,
+        body: Box::new(SetExpr::Select(Box::new(bare_select()))),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: vec![],
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: vec![],
+    }
+}
+
+/// The same without what stands around it.
+pub(crate) fn bare_select() -> Select {
+    Select {
         select_token: AttachedToken::empty(),
         optimizer_hints: vec![],
         distinct: None,
@@ -30,18 +46,6 @@ pub(crate) fn empty_select() -> Query {
         window_before_qualify: false,
         value_table_mode: None,
         flavor: SelectFlavor::Standard,
-    };
-    Query {
-        with: None,
-        body: Box::new(SetExpr::Select(Box::new(select))),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: vec![],
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: vec![],
     }
 }
 

@@ -21,7 +21,7 @@ mod spelled;
 mod time;
 
 pub(crate) use balance::balance;
-pub(crate) use build::{empty_select, table_factor};
+pub(crate) use build::{bare_select, empty_select, table_factor};
 
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 use sqlparser::keywords::Keyword;

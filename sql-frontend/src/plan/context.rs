@@ -18,10 +18,11 @@ use super::functions::FUNCTIONS;
 use super::list_rows::Unnests;
 use super::lookup::Lookups;
 use super::pivot::Pivots;
+use super::rename::Renames;
 use super::set_operation::SetOperations;
 use super::types::DelticTypes;
 use super::using::MergingJoins;
-use super::wildcard::REPLACED;
+use super::wildcard::MARKS;
 use super::window::WindowRelations;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::error::Position;
@@ -93,6 +94,7 @@ static RELATION_PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> = LazyLock::ne
         Arc::new(SetOperations),
         Arc::new(Unnests),
         Arc::new(Pivots),
+        Arc::new(Renames),
     ]
 });
 
@@ -179,10 +181,8 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        for mark in [&REPLACED, &ORDERED] {
-            if name == mark.name() {
-                return Some(Arc::clone(mark));
-            }
+        if let Some(mark) = MARKS.iter().chain([&*ORDERED]).find(|mark| mark.name() == name) {
+            return Some(Arc::clone(mark));
         }
         FUNCTIONS.scalar(name).or_else(|| self.catalog.scalar_function(name)).cloned()
     }

@@ -33,6 +33,8 @@ mod operators;
 mod optimise;
 mod pivot;
 mod recursion;
+mod rename;
+mod row_membership;
 mod second_try;
 mod set_operation;
 mod spelling;
@@ -195,6 +197,7 @@ fn bind_text(
     values: Option<DFSchemaRef>,
 ) -> Result<Result<Bound, DataFusionError>, SqlError> {
     let mut ast = Box::new(text.clone());
+    rename::derive_tables(&mut ast).map_err(|error| error.or_at(position))?;
     named_window::spell_out_windows(&mut ast).map_err(|error| error.or_at(position))?;
     window::window_keys(&mut ast).map_err(|error| error.or_at(position))?;
     limit::spell_limits(&mut ast);

@@ -15,6 +15,7 @@ use sqlparser::ast::*;
 
 use super::clock;
 use super::inline::Inliner;
+use super::row_membership;
 use super::spelling;
 use super::types::max_length;
 use crate::SqlError;
@@ -54,6 +55,9 @@ impl VisitorMut for Naming<'_> {
     type Break = SqlError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+        if let Some(condition) = &mut select.selection {
+            row_membership::respell_conditions(condition);
+        }
         self.name_items(select, false);
         ControlFlow::Continue(())
     }

@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::*;
 
 use super::naming::call;
+use super::row_membership;
 use crate::parser::fold;
 
 /// Functions that are fields of a time.
@@ -55,6 +56,9 @@ pub(crate) fn rewritten(expr: &Expr) -> Option<Expr> {
             let row = tuple(expr)?;
             let equal = list.iter().map(|item| rows(row, &BinaryOperator::Eq, tuple(item)?)).collect::<Option<Vec<_>>>()?;
             Some(negate_if(*negated, chain(equal, &BinaryOperator::Or)?))
+        }
+        Expr::InSubquery { expr, subquery, negated } => {
+            row_membership::membership(row_membership::row_of(expr)?, subquery, *negated)
         }
         Expr::AtTimeZone { timestamp, time_zone } => Some(call("timezone", [(**time_zone).clone(), (**timestamp).clone()])),
         Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(unit) } if unit != &DateTimeField::NoDateTime => {
@@ -108,11 +112,11 @@ fn text(text: String) -> Expr {
     Expr::value(Value::SingleQuotedString(text.trim_matches('\'').to_lowercase()))
 }
 
-fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }))
 }
 
-fn negate_if(negated: bool, expr: Expr) -> Expr {
+pub(super) fn negate_if(negated: bool, expr: Expr) -> Expr {
     match negated {
         true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(Expr::Nested(Box::new(expr))) },
         false => expr,
@@ -120,7 +124,7 @@ fn negate_if(negated: bool, expr: Expr) -> Expr {
 }
 
 /// `exprs` joined by `op`, as a balanced tree.
-fn chain(mut exprs: Vec<Expr>, op: &BinaryOperator) -> Option<Expr> {
+pub(super) fn chain(mut exprs: Vec<Expr>, op: &BinaryOperator) -> Option<Expr> {
     while exprs.len() > 1 {
         let mut rest = exprs.into_iter();
         let mut above = Vec::new();
@@ -231,7 +235,7 @@ fn number(text: &str) -> Expr {
     Expr::value(Value::Number(text.to_string(), false))
 }
 
-fn case(branches: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
+pub(super) fn case(branches: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
     Expr::Case {
         case_token: helpers::attached_token::AttachedToken::empty(),
         end_token: helpers::attached_token::AttachedToken::empty(),

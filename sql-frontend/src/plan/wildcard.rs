@@ -21,14 +21,17 @@ use crate::SqlError;
 use crate::error::{Code, Position};
 use crate::parser::fold;
 
-/// The mark, a function of an expression and the number of its replacement.
-pub(super) static REPLACED: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::from(Replaced::new())));
+/// The marks: functions of an expression, and the number of its replacement or the name that it gets.
+pub(super) static MARKS: LazyLock<[Arc<ScalarUDF>; 2]> =
+    LazyLock::new(|| [REPLACED_NAME, RENAMED_NAME].map(|name| Arc::new(ScalarUDF::from(Mark::new(name)))));
 
 const REPLACED_NAME: &str = "__replaced";
+/// A replacement of a column that RENAME gives a new name, the second argument.
+pub(super) const RENAMED_NAME: &str = "__renamed";
 
 /// The replaced columns by their numbers.
 #[derive(Default)]
-pub(super) struct Replacements(BTreeMap<i64, (String, Position)>);
+pub(super) struct Replacements(BTreeMap<i64, (&'static str, String, Position)>);
 
 /// Folds the names in the options of wildcards, and marks what replaces.
 pub(super) fn mark_replacements(query: &mut Query) -> Replacements {
@@ -73,7 +76,9 @@ impl Marking {
             let position = Position::from(item.column_name.span.start);
             folded(&mut item.column_name);
             let number = self.0.0.len() as i64;
-            self.0.0.insert(number, (item.column_name.value.clone(), position));
+            let is_rename = matches!(&item.expr, Expr::Function(function) if function.name.to_string() == RENAMED_NAME);
+            let clause = if is_rename { "RENAME" } else { "REPLACE" };
+            self.0.0.insert(number, (clause, item.column_name.value.clone(), position));
             let expr = std::mem::replace(&mut item.expr, Expr::value(Value::Null));
             item.expr = call(REPLACED_NAME, [expr, Expr::value(Value::Number(number.to_string(), false))]);
         }
@@ -98,6 +103,9 @@ impl Replacements {
                         }
                         Ok(Transformed::yes(function.args.swap_remove(0)))
                     }
+                    PlanExpr::ScalarFunction(mut function) if function.func.name() == RENAMED_NAME => {
+                        Ok(Transformed::yes(function.args.swap_remove(0)))
+                    }
                     expr => Ok(Transformed::no(expr)),
                 })
             })?
@@ -105,8 +113,8 @@ impl Replacements {
         })?;
         match self.0.into_values().next() {
             None => Ok(plan.data),
-            Some((name, position)) => {
-                let message = format!("REPLACE names {name}, which * does not have");
+            Some((clause, name, position)) => {
+                let message = format!("{clause} names {name}, which * does not have");
                 Err(external(SqlError::new(Code::UnknownColumn, position, message)))
             }
         }
@@ -114,19 +122,20 @@ impl Replacements {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Replaced {
+struct Mark {
+    name: &'static str,
     signature: Signature,
 }
 
-impl Replaced {
-    fn new() -> Self {
-        Replaced { signature: Signature::any(2, Volatility::Immutable) }
+impl Mark {
+    fn new(name: &'static str) -> Self {
+        Mark { name, signature: Signature::any(2, Volatility::Immutable) }
     }
 }
 
-impl ScalarUDFImpl for Replaced {
+impl ScalarUDFImpl for Mark {
     fn name(&self) -> &str {
-        REPLACED_NAME
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -136,11 +145,11 @@ impl ScalarUDFImpl for Replaced {
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         match arguments.first() {
             Some(data_type) => Ok(data_type.clone()),
-            None => plan_err!("{REPLACED_NAME} has an argument"),
+            None => plan_err!("{} has an argument", self.name),
         }
     }
 
     fn invoke_with_args(&self, _arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        plan_err!("{REPLACED_NAME} is taken away before a plan runs")
+        plan_err!("{} is taken away before a plan runs", self.name)
     }
 }

@@ -122,6 +122,7 @@ impl Pushing<'_> {
             LogicalPlan::Window(window) => self.window(window),
             LogicalPlan::Join(join) => self.join(join),
             LogicalPlan::Union(union) => self.union(union),
+            LogicalPlan::Values(values) => self.bound(&plans::rows_of_values(values)?),
             LogicalPlan::Extension(_) => self.extension(plan),
             other => Err(unsupported_below(other)),
         }

@@ -146,6 +146,7 @@ impl Lifting<'_> {
             LogicalPlan::Window(window) => self.window(window),
             LogicalPlan::Join(join) => self.join(join, asked),
             LogicalPlan::Union(union) => self.union(&union.inputs, asked),
+            LogicalPlan::Values(values) => self.lift(&plans::rows_of_values(values)?, asked),
             _ => Ok(None),
         }
     }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use datafusion_common::{DataFusionError, NullEquality, Result, ScalarValue};
+use datafusion_common::{DFSchema, DataFusionError, NullEquality, Result, ScalarValue};
 use datafusion_expr::expr::{WindowFunction, WindowFunctionParams};
 use datafusion_expr::logical_plan::Projection;
 use datafusion_expr::{
-    Aggregate, Expr, Filter, Join, JoinConstraint, JoinType, LogicalPlan, SortExpr, Union, Window, WindowFrame,
+    Aggregate, EmptyRelation, Expr, ExprSchemable, Filter, Join, JoinConstraint, JoinType, LogicalPlan, SortExpr, Union, Values,
+    Window, WindowFrame,
 };
 
 use super::Fresh;
@@ -144,6 +145,25 @@ pub(super) fn union(inputs: Vec<LogicalPlan>) -> Result<(LogicalPlan, Vec<Expr>)
     let plan = LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?);
     let named = columns(&plan);
     Ok((plan, named))
+}
+
+/// The rows of VALUES, each as a SELECT without FROM: those can refer to an outer query.
+pub(super) fn rows_of_values(values: &Values) -> Result<LogicalPlan> {
+    let names = values.schema.fields();
+    let row = |row: &Vec<Expr>| {
+        let one = EmptyRelation { produce_one_row: true, schema: Arc::new(DFSchema::empty()) };
+        let columns = row
+            .iter()
+            .zip(names)
+            .map(|(value, field)| Ok(value.clone().cast_to(field.data_type(), &DFSchema::empty())?.alias(field.name())));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        Projection::try_new(columns, LogicalPlan::EmptyRelation(one).into()).map(LogicalPlan::Projection)
+    };
+    let mut rows = values.values.iter().map(row).collect::<Result<Vec<_>>>()?;
+    match rows.len() {
+        1 => Ok(rows.remove(0)),
+        _ => Ok(union(rows)?.0),
+    }
 }
 
 /// An error that names what a subquery cannot have.

@@ -2,6 +2,7 @@
 
 use sqlparser::ast::*;
 
+use super::super::row_membership;
 use super::super::spelling::compares;
 use super::super::types;
 use super::{Valid, Validator};
@@ -56,7 +57,13 @@ impl Validator {
             }
             Expr::Subquery(query) | Expr::Exists { subquery: query, .. } => here.query(query),
             Expr::InSubquery { expr, subquery, .. } => {
-                here.expr(expr)?;
+                match row_membership::row_of(expr) {
+                    Some(row) if row_membership::has_aggregate(row) => {
+                        return here.refuse("a row of aggregates or window functions with IN (SELECT ..)");
+                    }
+                    Some(row) => here.all(row)?,
+                    None => here.expr(expr)?,
+                }
                 here.query(subquery)
             }
             Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right } => {

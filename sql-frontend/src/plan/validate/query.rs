@@ -164,11 +164,7 @@ impl Validator {
     }
 
     fn wildcard(self, options: &WildcardAdditionalOptions) -> Valid {
-        self.absent(&[
-            (options.opt_ilike.is_some(), "* ILIKE"),
-            (options.opt_rename.is_some(), "* RENAME"),
-            (options.opt_alias.is_some(), "an alias for *"),
-        ])?;
+        self.absent(&[(options.opt_alias.is_some(), "an alias for *")])?;
         options.opt_replace.iter().flat_map(|replace| &replace.items).try_for_each(|item| self.expr(&item.expr))
     }
 
