@@ -175,12 +175,21 @@ fn bind_in(context: &Context<'_>, query: &Query, values: Option<DFSchemaRef>) ->
     let mut text = query.ast.clone();
     recursion::unfold(context, &mut text, query.position)?;
     let mut before = None;
+    let mut casts = Casts::AsWritten;
     loop {
-        let error = match bind_text(context, query.position, &text, values.clone())? {
+        let error = match bind_text(context, query.position, &text, values.clone(), casts)? {
             Ok(bound) => return Ok(bound),
             Err(error) => error,
         };
         let told = diagnose::diagnose(&error, &query.ast, query.position);
+        if casts == Casts::Named {
+            return Err(before.unwrap_or(told));
+        }
+        if told.is(Code::DuplicateColumn) {
+            casts = Casts::Named;
+            before = Some(told);
+            continue;
+        }
         match second_try::repair(&mut text, &error) {
             second_try::Repair::Done => before = Some(told),
             second_try::Repair::None => return Err(told),
@@ -189,12 +198,21 @@ fn bind_in(context: &Context<'_>, query: &Query, values: Option<DFSchemaRef>) ->
     }
 }
 
+/// What the binder sees of casts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Casts {
+    AsWritten,
+    /// With names of their own, if there would be one name for two.
+    Named,
+}
+
 /// Binds `text`. The inner error is DataFusion's.
 fn bind_text(
     context: &Context<'_>,
     position: Position,
     text: &ast::Query,
     values: Option<DFSchemaRef>,
+    casts: Casts,
 ) -> Result<Result<Bound, DataFusionError>, SqlError> {
     let mut ast = Box::new(text.clone());
     rename::derive_tables(&mut ast).map_err(|error| error.or_at(position))?;
@@ -208,6 +226,9 @@ fn bind_text(
     let replacements = wildcard::mark_replacements(&mut ast);
     let (visible, functions) = naming::name_columns(&mut ast, context.catalog()).map_err(|error| error.or_at(position))?;
     spelling::call_arrays(&mut ast);
+    if casts == Casts::Named {
+        spelling::name_casts(&mut ast);
+    }
     let mut planner_context = PlannerContext::new();
     planner_context.set_table_schema(values);
     let plan = planner(context)

@@ -258,6 +258,27 @@ pub(crate) fn call_arrays(query: &mut Query) {
     });
 }
 
+/// Names all casts of columns by their types: `CASE WHEN 'INT' IS NOT NULL THEN CAST(a AS INT) END`. DataFusion names a cast as what is cast, so that it
+/// takes `sum(a)` and `sum(a::INT)` for one column.
+pub(crate) fn name_casts(query: &mut Query) {
+    let ControlFlow::Continue(()) = visit_expressions_mut(query, |expr| {
+        if let Expr::Cast { data_type, expr: input, .. } = expr
+            && visit_expressions(input.as_ref(), is_column).is_break()
+        {
+            let condition = Expr::IsNotNull(Box::new(text(data_type.to_string())));
+            *expr = case(vec![(condition, expr.clone())], None);
+        }
+        ControlFlow::<Infallible>::Continue(())
+    });
+}
+
+fn is_column(expr: &Expr) -> ControlFlow<()> {
+    match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    }
+}
+
 /// The elements of `(a, b)` or `ARRAY[a, b]`.
 fn items(expr: &Expr) -> Option<Vec<Expr>> {
     match expr {
