@@ -27,7 +27,7 @@ use crate::eval::text::{decimal_text, sql_type};
 use crate::{EvalError, aggregate_text};
 
 pub use call::{AggregateCall, AggregateFunction, Cost, Moment};
-pub use evaluate::{evaluate, sort_rows};
+pub use evaluate::{evaluate, representatives, sort_rows};
 pub use moment::{addend, moment_result, unit};
 pub use order::{Chosen, choose, interpolate};
 pub use whole::finish_group;

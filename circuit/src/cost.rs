@@ -291,16 +291,16 @@ fn window_frame(calls: &[WindowCall], input: &Node) -> Cost {
         WindowFunction::Aggregate { call, .. } if !call.is_mergeable() => Some(call),
         _ => None,
     });
-    let (sliding, reading): (Vec<&AggregateCall>, Vec<&AggregateCall>) = aggregates.partition(|call| call.is_reversible());
+    let (following, reading): (Vec<&AggregateCall>, Vec<&AggregateCall>) = aggregates.partition(|call| call.is_reversible());
     let mut growth = "O(log n + m)";
     let mut work = "one descent among the n rows of its partition, then the m rows whose results it can alter".to_owned();
     let texts = |calls: &[&AggregateCall]| calls.iter().map(|call| aggregate_text(call)).collect::<Vec<_>>().join(", ");
-    if !sliding.is_empty() {
-        growth = "O(log n + m + f)";
-        let _ = write!(work, "; {}: and once the f rows of their frames", texts(&sliding));
+    if !following.is_empty() {
+        growth = "O((m + f) log n)";
+        let _ = write!(work, "; {}: and the f rows of the first of their frames", texts(&following));
     }
     if !reading.is_empty() {
-        growth = "O(log n + m * f)";
+        growth = "O(log n + m f)";
         let _ = write!(work, "; {}: the f rows of the frame of each of them", texts(&reading));
     }
     Cost { growth, work, state: vec![ordered(&input.schema, "row")] }

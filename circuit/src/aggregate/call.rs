@@ -260,9 +260,19 @@ impl AggregateCall {
         matches!(self.function, Count | Sum | Avg | Min | Max | BoolAnd | BoolOr) && self.arguments.len() <= 1 && !self.distinct
     }
 
-    /// Whether a row can be taken off the result again, so that a frame that moves costs the rows that enter and leave it.
+    /// Whether rows can be taken off the result one by one, as they were added, so that a frame that moves costs the rows that enter and leave it.
     pub fn is_reversible(&self) -> bool {
-        matches!(self.function, AggregateFunction::Moment(_)) && !self.distinct
+        use AggregateFunction::{
+            ArgMax, ArgMin, Avg, Count, FirstValue, LastValue, Median, Moment, NthValue, PercentileCont, PercentileDisc, Sum,
+        };
+        match self.function {
+            Count | Sum | Avg | Moment(_) => true,
+            // Of equal arguments it must not matter which one counts.
+            FirstValue | LastValue | NthValue | ArgMin | ArgMax | Median | PercentileCont | PercentileDisc => {
+                !self.distinct || self.order.iter().all(|key| self.arguments.contains(&key.column))
+            }
+            _ => false,
+        }
     }
 
     /// Whether over a frame the function sees the rows in the order of the window, and not in one of its own.

@@ -86,11 +86,7 @@ pub fn evaluate(call: &AggregateCall, input: &Schema, rows: &[Weighted<'_>]) -> 
 /// The rows that pass the filter and have no NULL where the function wants none; of rows with equal arguments the first, once, if the call is
 /// DISTINCT.
 fn taking_part<'a>(call: &AggregateCall, rows: &[Weighted<'a>]) -> Vec<Weighted<'a>> {
-    let passes = |row: &[ScalarValue]| {
-        let kept = call.filter.is_none_or(|filter| row[filter] == ScalarValue::Boolean(Some(true)));
-        kept && call.required().iter().all(|&column| !row[column].is_null())
-    };
-    let rows = rows.iter().filter(|(row, _)| passes(row)).copied();
+    let rows = rows.iter().filter(|(row, _)| takes_part(call, row)).copied();
     if !call.distinct {
         return rows.collect();
     }
@@ -105,6 +101,29 @@ fn taking_part<'a>(call: &AggregateCall, rows: &[Weighted<'a>]) -> Vec<Weighted<
         different[place].1 += i128::from(weight);
     }
     different.into_iter().filter(|(_, weight)| *weight > 0).map(|(row, _)| (row, 1)).collect()
+}
+
+/// Whether a row passes the filter and has no NULL where the function wants none.
+fn takes_part(call: &AggregateCall, row: &[ScalarValue]) -> bool {
+    let kept = call.filter.is_none_or(|filter| row[filter] == ScalarValue::Boolean(Some(true)));
+    kept && call.required().iter().all(|&column| !row[column].is_null())
+}
+
+/// For each of `rows` the place of the one that stands for it in `call`: of a call that is DISTINCT the first row with equal arguments, else the row
+/// itself; `None` if it does not take part.
+pub fn representatives(call: &AggregateCall, rows: &[&[ScalarValue]]) -> Vec<Option<usize>> {
+    let mut firsts = HashMap::new();
+    let representative = |(place, row): (usize, &&[ScalarValue])| {
+        if !takes_part(call, row) {
+            return None;
+        }
+        if !call.distinct {
+            return Some(place);
+        }
+        let arguments: Vec<ScalarValue> = call.arguments.iter().map(|&column| row[column].clone()).collect();
+        Some(*firsts.entry(identity(&arguments)).or_insert(place))
+    };
+    rows.iter().enumerate().map(representative).collect()
 }
 
 fn array(values: impl ExactSizeIterator<Item = ScalarValue>, data_type: &DataType) -> Result<ArrayRef, EvalError> {

@@ -15,6 +15,7 @@ mod affected;
 mod distance;
 mod evaluate;
 mod extreme;
+mod follow;
 mod pieces;
 mod reading;
 mod slide;

@@ -1,17 +1,16 @@
 //! Aggregates that no tally holds: the rows of frames are read.
 //!
-//! The rows of all frames of an interval are decoded once. From an aggregate that is [reversible](AggregateCall::is_reversible) what leaves the frame is taken
-//! off, and what enters is added: its sums are exact, so they are what they would be from scratch. Of the others each frame is evaluated anew, unless it is
-//! that of the row before.
+//! The rows of all frames of an interval are decoded once. An aggregate that is [reversible](AggregateCall::is_reversible) follows the frames from row to
+//! row ([`Following`]). Of the others each frame is evaluated anew, unless it is that of the row before.
 
 use arrow::array::{Array, ArrayRef, new_empty_array};
 use arrow::compute;
 use arrow::datatypes::{DataType, Schema};
 use datafusion_common::ScalarValue;
-use deltic_circuit::aggregate::{addend, aggregate_column, evaluate, moment_result, sort_rows, unit};
-use deltic_circuit::{AggregateCall, AggregateFunction, EvalError, Moment};
-use deltic_zset::{ExactMoments, Unit};
+use deltic_circuit::aggregate::{evaluate, sort_rows};
+use deltic_circuit::{AggregateCall, EvalError};
 
+use super::follow::Following;
 use super::pieces::Pieces;
 use super::state::View;
 use crate::row_key::{KeyEncoder, RowKey};
@@ -79,8 +78,8 @@ impl FrameRows {
 
     /// Appends the results of `call`, over rows of `input`, for each slot of `frames`.
     pub(super) fn read(&self, call: &AggregateCall, input: &Schema, frames: &Frames, results: &mut Vec<Read>) {
-        if let (AggregateFunction::Moment(moment), true) = (&call.function, call.is_reversible()) {
-            return self.slide(call, *moment, input, frames, results);
+        if call.is_reversible() {
+            return self.follow(call, input, frames, results);
         }
         let ranks = self.ranks(call);
         for slot in 0..frames[0].len() {
@@ -99,8 +98,8 @@ impl FrameRows {
         }
     }
 
-    fn slide(&self, call: &AggregateCall, moment: Moment, input: &Schema, frames: &Frames, results: &mut Vec<Read>) {
-        let mut sums = Sums::new(call, moment, input);
+    fn follow(&self, call: &AggregateCall, input: &Schema, frames: &Frames, results: &mut Vec<Read>) {
+        let mut following = Following::new(call, input, &self.values);
         let mut reached: Vec<(i64, i64)> = vec![(0, 0); frames.len()];
         for slot in 0..frames[0].len() {
             for (part, reached) in frames.iter().zip(&mut reached) {
@@ -110,54 +109,12 @@ impl FrameRows {
                     true => ((old.0, new.0), (old.1, new.1)),
                     false => (old, new),
                 };
-                self.within(gone).for_each(|(row, copies)| sums.add(&self.values[row], -copies));
-                self.within(come).for_each(|(row, copies)| sums.add(&self.values[row], copies));
+                self.within(gone).for_each(|(row, copies)| following.add(row, -copies));
+                self.within(come).for_each(|(row, copies)| following.add(row, copies));
                 *reached = new;
             }
-            results.push(sums.result());
+            results.push(following.result(input));
         }
-    }
-}
-
-/// The sums of one frame.
-struct Sums<'c> {
-    call: &'c AggregateCall,
-    moment: Moment,
-    /// Of x and of y.
-    units: (Unit, Unit),
-    sums: ExactMoments,
-    count: i128,
-}
-
-impl<'c> Sums<'c> {
-    fn new(call: &'c AggregateCall, moment: Moment, input: &Schema) -> Self {
-        let unit = |column: &usize| unit(input.field(*column).data_type());
-        let (y, x) = (call.arguments.first().map_or(Unit::Float, unit), call.arguments.last().map_or(Unit::Float, unit));
-        Sums { call, moment, units: (x, y), sums: ExactMoments::default(), count: 0 }
-    }
-
-    fn add(&mut self, row: &[ScalarValue], copies: i64) {
-        let kept = self.call.filter.is_none_or(|filter| row[filter] == ScalarValue::Boolean(Some(true)));
-        match self.call.arguments.as_slice() {
-            _ if !kept => {}
-            [x] => {
-                let Some(x) = addend(&row[*x]) else { return };
-                self.sums.add(x, copies);
-                self.count += i128::from(copies);
-            }
-            [y, x] => {
-                let (Some(y), Some(x)) = (addend(&row[*y]), addend(&row[*x])) else { return };
-                self.sums.add_pair(x, y, copies);
-                self.count += i128::from(copies);
-            }
-            _ => {}
-        }
-    }
-
-    fn result(&self) -> Read {
-        let value = moment_result(self.moment, &self.sums, self.count, self.units.0, self.units.1);
-        let column = aggregate_column(&[value], &self.call.data_type);
-        Ok(ScalarValue::try_from_array(&column, 0).expect("a float is a scalar value"))
     }
 }
 

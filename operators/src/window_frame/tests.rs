@@ -189,7 +189,9 @@ fn frames(order: DataType) -> impl Strategy<Value = Frame> {
 
 /// Aggregates for which the rows of frames are read.
 fn read_aggregates(order: DataType) -> impl Strategy<Value = WindowFunction> {
-    use AggregateFunction::{ArgMax, ArrayAgg, BitXor, BoolOr, Count, Median, Mode, Moment, PercentileDisc, Sum};
+    use AggregateFunction::{
+        ArgMax, ArrayAgg, Avg, BitXor, BoolOr, Count, FirstValue, Median, Mode, Moment, PercentileCont, PercentileDisc, Sum,
+    };
     use deltic_circuit::Moment::{Corr, RegrIntercept, StddevSamp, VarPop};
     let one = |function: AggregateFunction, columns: &'static [usize]| {
         let columns = prop::sample::select(columns);
@@ -206,6 +208,10 @@ fn read_aggregates(order: DataType) -> impl Strategy<Value = WindowFunction> {
         one(BitXor, &[ARGUMENT, NUMBER]),
         one(BoolOr, &[FILTER]),
         one(Median, NUMBERS),
+        one(PercentileCont, NUMBERS),
+        one(FirstValue, ALL),
+        one(Avg, NUMBERS),
+        Just((Count, vec![ARGUMENT, NUMBER])),
         one(PercentileDisc, ALL),
         one(Mode, ALL),
         one(ArrayAgg, ALL),
@@ -217,7 +223,7 @@ fn read_aggregates(order: DataType) -> impl Strategy<Value = WindowFunction> {
         |((function, arguments), distinct, filtered, ignore_nulls, sorted, frame)| {
             let types: Vec<DataType> = arguments.iter().map(|&column| TYPES[column].clone()).collect();
             let data_type = deltic_circuit::aggregate::aggregate_type(&function, &types).unwrap();
-            let fraction = (function == PercentileDisc).then_some(ScalarValue::Float64(Some(0.3)));
+            let fraction = matches!(function, PercentileDisc | PercentileCont).then_some(ScalarValue::Float64(Some(0.3)));
             let key = sorted.filter(|_| function.is_ordered() && function != ArgMax);
             let key = key.map(|descending| SortKey { descending, ..by(arguments[0]) });
             let call = AggregateCall {
