@@ -18,6 +18,7 @@ CREATE MATERIALIZED VIEW fields AS SELECT extract(year FROM ts) AS y, quarter(ts
 CREATE MATERIALIZED VIEW date_fields AS SELECT extract(week FROM da) AS w, extract(month FROM da) AS m, extract(hour FROM tm) AS h, extract(minute FROM tz) AS mi, extract(day FROM iv) AS d FROM w;
 CREATE MATERIALIZED VIEW units AS SELECT floor(ts TO HOUR) AS f, ceil(ts TO MONTH) AS c, timestampadd(MONTH, b, ts) AS later, timestampdiff(DAY, TIMESTAMP '2000-01-01 00:00:00', ts) AS days FROM t;
 CREATE MATERIALIZED VIEW ages AS SELECT age(ts, TIMESTAMP '2000-02-29 12:00:00')::VARCHAR AS age, last_day(ts) AS last FROM t;
+CREATE MATERIALIZED VIEW multiples AS SELECT b, ts + b * INTERVAL '1 month 2 days' AS later, ts - INTERVAL '1' HOUR * a AS sooner FROM t;
 CREATE MATERIALIZED VIEW zones AS SELECT tz AT TIME ZONE 'Europe/Paris' AS paris, (tz AT TIME ZONE 'America/New_York') AT TIME ZONE 'America/New_York' AS back FROM w;
 CREATE MATERIALIZED VIEW made AS SELECT make_timestamp(a, b, 1, 0, 0, 0.5) AS made FROM t;
 

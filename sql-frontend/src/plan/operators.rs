@@ -1,4 +1,4 @@
-//! Operators and syntax that are functions of ours: fields of times, and navigation in JSON.
+//! Operators and syntax that are functions of ours: fields of times, multiples of intervals, and navigation in JSON.
 //!
 //! What an operator means depends on the types of its sides (`@>` is of arrays and of JSON), which the syntax tree does not know: so it is chosen while
 //! expressions are bound. JSON is text here: that a text is JSON is known of the columns of tables that are declared so (their fields are marked), and of
@@ -38,6 +38,10 @@ impl ExprPlanner for DelticOperators {
             BinaryOperator::HashMinus => "jsonb_delete_path",
             BinaryOperator::AtQuestion => "json_exists",
             BinaryOperator::Minus if is_json(&expr.left, schema) => "jsonb_delete",
+            BinaryOperator::Multiply if is_interval(&expr.left, schema) => "interval_multiply",
+            BinaryOperator::Multiply if is_interval(&expr.right, schema) => {
+                return Ok(PlannerResult::Planned(call("interval_multiply", vec![expr.right, expr.left])?));
+            }
             BinaryOperator::StringConcat if are_json(&expr.left, &expr.right, schema) => "jsonb_concat",
             _ => return Ok(PlannerResult::Original(expr)),
         };
@@ -47,6 +51,10 @@ impl ExprPlanner for DelticOperators {
 
 fn is_text(expr: &Expr, schema: &DFSchema) -> Result<bool> {
     Ok(canonical_type(&expr.get_type(schema)?) == Some(DataType::Utf8))
+}
+
+fn is_interval(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.get_type(schema).is_ok_and(|data_type| matches!(data_type, DataType::Interval(_)))
 }
 
 /// The aggregates that yield JSON.

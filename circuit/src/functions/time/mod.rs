@@ -129,6 +129,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     span::MAKE_TIMESTAMPTZ,
     span::MAKE_INTERVAL,
     span::JUSTIFY_INTERVAL,
+    span::INTERVAL_MULTIPLY,
     unit::DATE_FLOOR,
     unit::DATE_CEIL,
     zone::TIMEZONE,

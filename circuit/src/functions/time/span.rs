@@ -285,6 +285,33 @@ pub(super) const JUSTIFY_INTERVAL: Definition = Definition {
     },
 };
 
+pub(super) const INTERVAL_MULTIPLY: Definition = Definition {
+    name: "interval_multiply",
+    aliases: &[],
+    group: Group::Time,
+    usage: "interval_multiply(interval, count)",
+    about: "An interval so many times: what `interval * count` and `count * interval` mean.",
+    parameters: &[Kind::Interval, Kind::Integer],
+    required: 2,
+    variadic: false,
+    returns: returns::interval,
+    kernel: |call| {
+        let (intervals, counts) = (call.primitive::<IntervalMonthDayNanoType>(0), call.integer(1));
+        call.compute::<IntervalMonthDayNanoType>(|row| match (intervals.get(row), counts.get(row)) {
+            (Some(interval), Some(count)) => {
+                multiplied(interval, count).map(Some).ok_or_else(|| "the interval is out of range".to_owned())
+            }
+            _ => Ok(None),
+        })
+    },
+};
+
+fn multiplied(interval: IntervalMonthDayNano, count: i64) -> Option<IntervalMonthDayNano> {
+    let times = |part: i32| i32::try_from(i64::from(part).checked_mul(count)?).ok();
+    let (months, days) = (times(interval.months)?, times(interval.days)?);
+    Some(IntervalMonthDayNano::new(months, days, interval.nanoseconds.checked_mul(count)?))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
