@@ -252,3 +252,35 @@ impl KeyEncoder {
         self.row.memory_bytes() + prefixes.map(OrderBytes::memory_bytes).sum::<usize>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{INLINE, RowKey};
+
+    /// On both sides of the length from which on keys have memory of their own, zeros at the end among them: heads are filled up with zeros.
+    #[test]
+    fn keys_are_in_the_order_of_their_bytes() {
+        let mut texts: Vec<Vec<u8>> = Vec::new();
+        for length in [0, 1, 15, 16, 17, 24, INLINE - 1, INLINE, INLINE + 1, 2 * INLINE] {
+            for filling in [0, 1, 127, 128, 255] {
+                let text = vec![filling; length];
+                for (place, last) in [(length.checked_sub(1), 0), (length.checked_sub(1), 255), (Some(length / 2), 7)] {
+                    let mut changed = text.clone();
+                    if let Some(byte) = place.and_then(|place| changed.get_mut(place)) {
+                        *byte = last;
+                    }
+                    texts.push(changed);
+                }
+                texts.push(text);
+            }
+        }
+        for left in &texts {
+            for right in &texts {
+                let (one, other) = (RowKey::start_of(left), RowKey::start_of(right));
+                assert_eq!(one.cmp(&other), left.cmp(right), "{left:?} and {right:?}");
+                assert_eq!(one == other, left == right, "{left:?} and {right:?}");
+                assert_eq!(one.bytes(), left);
+            }
+        }
+    }
+}
