@@ -35,6 +35,9 @@ struct Args {
     /// Changes measured
     #[arg(long, default_value_t = 200_000)]
     changes: usize,
+    /// Only aggregates whose text begins so
+    #[arg(long)]
+    only: Option<String>,
 }
 
 /// A BIGINT, a DOUBLE and a text, all of one number.
@@ -101,7 +104,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     println!("{:<34} {:>10} {:>12}  ns of CPU per change, half of them deletes", "aggregate", "rows", "bytes/row");
     println!("{:<34} {:>10} {:>12} {}", "", "", "", args.epoch_rows.iter().map(|rows| format!("{rows:>10}")).collect::<String>());
-    for (call, rows) in calls(&args) {
+    let wanted =
+        |call: &AggregateCall| args.only.as_ref().is_none_or(|only| deltic_circuit::aggregate_text(call).starts_with(only));
+    for (call, rows) in calls(&args).into_iter().filter(|(call, _)| wanted(call)) {
         let circuit = circuit(&call)?;
         let input = &circuit.nodes[0];
         let mut operator = Aggregate::try_new(&[], std::slice::from_ref(&call), input, circuit.schema().clone(), true)?;

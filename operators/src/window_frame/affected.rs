@@ -6,28 +6,25 @@
 //!
 //! A frame that begins with the partition reaches all rows behind a change, unless what has changed adds up to nothing.
 
-use std::ops::Bound;
-
 use deltic_circuit::frame::{Exclusion, Frame, FrameOffset, FramePlace, FrameUnits, WindowFunction};
 
 use super::distance::{Place, Side};
 use super::extreme::{Settled, settled};
 use super::spec::{Call, Spec};
-use super::state::{Change, View};
+use super::state::{Change, Entry, View};
 use crate::row_key::RowKey;
 use crate::tally::{End, Results};
 
 /// Partitions with so few rows are evaluated whole: that is cheaper than to find out.
 const FEW: i64 = 48;
 
-/// Rows of a partition that stand together.
+/// Rows of a partition that stand together: those with a copy at positions `from .. to` before the epoch, and in their stead those that are there after it, when all
+/// positions behind a change have moved with it. Rows with changed copies are in it with all of them.
 pub(super) struct Interval {
-    /// The end; behind the partition's last row if there is none.
-    pub(super) to: Bound<RowKey>,
-    /// The position of the first before the epoch.
-    pub(super) start: i64,
-    /// The first of the changes of the epoch that it holds.
-    pub(super) first: usize,
+    pub(super) from: i64,
+    pub(super) to: i64,
+    /// How many of the changes of the epoch it holds: those that follow on what the intervals before it hold.
+    pub(super) changes: usize,
 }
 
 /// Positions before the epoch.
@@ -35,9 +32,8 @@ pub(super) struct Interval {
 struct Span {
     from: i64,
     to: i64,
-    /// The first and the last of the changes in it.
-    first: usize,
-    last: usize,
+    /// How many changes are in it. A change is in the span that holds its own place, whatever rows it reaches besides.
+    changes: usize,
 }
 
 /// The changes of one partition.
@@ -46,6 +42,8 @@ struct Affected<'a, T: Results> {
     view: &'a View<'a, T>,
     changes: &'a [Change<T>],
     positions: Vec<i64>,
+    /// Where the peers of each begin and end, if that matters.
+    peers: Vec<(i64, i64)>,
     /// By how many copies the partition grows.
     growth: i64,
     spans: Vec<Span>,
@@ -55,22 +53,29 @@ struct Affected<'a, T: Results> {
 pub(super) fn affected<T: Results>(spec: &Spec, view: &View<'_, T>, changes: &[Change<T>]) -> Vec<Interval> {
     let growth: i64 = changes.iter().map(|change| change.delta).sum();
     if view.len <= FEW && view.len + growth <= FEW {
-        return vec![Interval { to: Bound::Unbounded, start: 0, first: 0 }];
+        return vec![Interval { from: 0, to: view.len, changes: changes.len() }];
     }
     let positions = changes.iter().map(|change| view.position(change)).collect();
-    let mut affected = Affected { spec, view, changes, positions, growth, spans: Vec::new() };
+    let peers = if spec.reads_peers { changes.iter().map(|change| view.peers(&change.entry.key)).collect() } else { Vec::new() };
+    let mut affected = Affected { spec, view, changes, positions, peers, growth, spans: Vec::new() };
     for change in 0..changes.len() {
-        affected.add(affected.positions[change], affected.end_of(change), change);
+        let own = || (affected.positions[change], affected.end_of(change));
+        let (from, to) = affected.peers.get(change).copied().unwrap_or_else(own);
+        affected.spans.push(Span { from, to, changes: 1 });
     }
     for call in &spec.calls {
         affected.call(call);
     }
     affected.merge();
-    if spec.reads_peers {
+    if spec.reads_peers && spec.counts_rows {
         affected.widen_to_peers();
         affected.merge();
     }
-    affected.spans.iter().map(|span| affected.interval(span)).collect()
+    if spec.per_copy && view.has_copies() {
+        affected.widen_to_rows();
+        affected.merge();
+    }
+    affected.spans.iter().map(|span| Interval { from: span.from, to: span.to, changes: span.changes }).collect()
 }
 
 impl<T: Results> Affected<'_, T> {
@@ -87,33 +92,31 @@ impl<T: Results> Affected<'_, T> {
         self.changes.len() - 1
     }
 
-    /// A span around one change.
-    fn add(&mut self, from: i64, to: i64, change: usize) {
-        self.spans.push(Span { from: from.max(0), to: to.min(self.view.len), first: change, last: change });
-    }
-
-    /// A span around all changes.
-    fn add_all(&mut self, from: i64, to: i64) {
-        self.spans.push(Span { from: from.max(0), to: to.min(self.view.len), first: 0, last: self.last() });
+    /// Rows that see changes.
+    fn add(&mut self, from: i64, to: i64) {
+        let (from, to) = (from.max(0), to.min(self.view.len));
+        if from < to {
+            self.spans.push(Span { from, to, changes: 0 });
+        }
     }
 
     fn call(&mut self, call: &Call) {
         let (start, end, len) = (self.positions[0], self.end_of(self.last()), self.view.len);
         match &call.call.function {
-            WindowFunction::RowNumber | WindowFunction::Rank => self.add_all(start, if self.growth == 0 { end } else { len }),
+            WindowFunction::RowNumber | WindowFunction::Rank => self.add(start, if self.growth == 0 { end } else { len }),
             WindowFunction::DenseRank => {
                 let end = if self.keeps_groups() { end } else { len };
-                self.add_all(start, end);
+                self.add(start, end);
             }
             WindowFunction::PercentRank | WindowFunction::CumeDist | WindowFunction::Ntile { .. } => match self.growth {
-                0 => self.add_all(start, end),
-                _ => self.add_all(0, len),
+                0 => self.add(start, end),
+                _ => self.add(0, len),
             },
             WindowFunction::Lag { offset, ignore_nulls: true, .. } if *offset != 0 => self.lag_of_values(call, *offset),
             WindowFunction::Lag { offset, .. } => {
                 for change in 0..self.changes.len() {
                     let (from, to) = (self.positions[change], self.end_of(change));
-                    self.add(from.saturating_add((*offset).min(0)), to.saturating_add((*offset).max(0)), change);
+                    self.add(from.saturating_add((*offset).min(0)), to.saturating_add((*offset).max(0)));
                 }
             }
             WindowFunction::Value { place, frame, ignore_nulls, .. } => match narrowed(*place, frame, *ignore_nulls) {
@@ -149,11 +152,11 @@ impl<T: Results> Affected<'_, T> {
             match (frame.start, frame.end) {
                 (None, Some(end)) => {
                     let to = self.settled_behind(frame.units, end, change).max(self.beyond(frame.units, end, row));
-                    self.add(self.reached_from(frame.units, end, change), to, change);
+                    self.add(self.reached_from(frame.units, end, change), to);
                 }
                 (Some(start), _) => {
                     let from = self.settled_before(frame.units, start, change).min(self.short_of(frame.units, start, row));
-                    self.add(from, self.reaching(frame.units, start, change), change);
+                    self.add(from, self.reaching(frame.units, start, change));
                 }
                 (None, None) => {}
             }
@@ -185,7 +188,7 @@ impl<T: Results> Affected<'_, T> {
         for change in 0..self.changes.len() {
             let (position, end) = (self.positions[change], self.end_of(change));
             let Some(stream) = stream else {
-                self.add(position.saturating_add(offset.min(0)), end.saturating_add(offset.max(0)), change);
+                self.add(position.saturating_add(offset.min(0)), end.saturating_add(offset.max(0)));
                 continue;
             };
             let mut row = T::default();
@@ -198,10 +201,10 @@ impl<T: Results> Affected<'_, T> {
             let sought = passed.saturating_add(offset).saturating_add(if offset > 0 { copies - 1 } else { 0 });
             let found = if sought < 0 { None } else { self.view.with_value(stream, sought) };
             match found {
-                Some(row) if offset > 0 => self.add(position, self.view.rank_of_end(row.key.successor()), change),
-                None if offset > 0 => self.add(position, self.view.len, change),
-                Some(row) => self.add(self.view.rank(row.key.clone()), end, change),
-                None => self.add(0, end, change),
+                Some(row) if offset > 0 => self.add(position, self.view.rank_of_end(row.key.successor())),
+                None if offset > 0 => self.add(position, self.view.len),
+                Some(row) => self.add(self.view.rank(row.key.clone()), end),
+                None => self.add(0, end),
             }
         }
     }
@@ -211,22 +214,31 @@ impl<T: Results> Affected<'_, T> {
         let (last, len) = (self.last(), self.view.len);
         match (frame.start, frame.end) {
             (Some(start), Some(end)) => {
-                for change in 0..self.changes.len() {
-                    let (from, to) = (self.reached_from(frame.units, end, change), self.reaching(frame.units, start, change));
-                    self.add(from, to, change);
+                let all = 0..self.changes.len();
+                let distant = |offset: FrameOffset, side: Side| match frame.units {
+                    FrameUnits::Range if !offset.is_current() => self.all_distant(offset.reversed(), side),
+                    _ => None,
+                };
+                let froms = distant(end, Side::Start);
+                let froms =
+                    froms.unwrap_or_else(|| all.clone().map(|change| self.reached_from(frame.units, end, change)).collect());
+                let tos = distant(start, Side::End);
+                let tos = tos.unwrap_or_else(|| all.map(|change| self.reaching(frame.units, start, change)).collect());
+                for (from, to) in froms.into_iter().zip(tos) {
+                    self.add(from, to);
                 }
             }
             (None, Some(end)) => {
                 let to = if nothing { self.settled_behind(frame.units, end, last) } else { len };
-                self.add_all(self.reached_from(frame.units, end, 0).min(self.positions[0]), to.max(self.end_of(last)));
+                self.add(self.reached_from(frame.units, end, 0).min(self.positions[0]), to.max(self.end_of(last)));
             }
             (Some(start), None) => {
                 let from = if nothing { self.settled_before(frame.units, start, 0) } else { 0 };
                 let to = self.reaching(frame.units, start, last).max(self.end_of(last));
-                self.add_all(from.min(self.positions[0]), to);
+                self.add(from.min(self.positions[0]), to);
             }
             (None, None) if nothing => {}
-            (None, None) => self.add_all(0, len),
+            (None, None) => self.add(0, len),
         }
     }
 
@@ -235,7 +247,7 @@ impl<T: Results> Affected<'_, T> {
         let row = self.key(change);
         match units {
             FrameUnits::Rows => self.positions[change] - end.rows().max(0),
-            _ if end.is_current() => self.view.rank(RowKey::start_of(row.peers())),
+            _ if end.is_current() => self.peers[change].0,
             FrameUnits::Groups => self.view.group_start(self.view.group_of(row) - end.rows().max(0)),
             FrameUnits::Range => self.distant(row, end.reversed(), Side::Start).unwrap_or(0),
         }
@@ -246,7 +258,7 @@ impl<T: Results> Affected<'_, T> {
         let row = self.key(change);
         match units {
             FrameUnits::Rows => self.end_of(change) - start.rows().min(0),
-            _ if start.is_current() => self.view.rank_of_end(row.peers_end()),
+            _ if start.is_current() => self.peers[change].1,
             FrameUnits::Groups => self.view.group_start(self.view.group_of(row) - start.rows().min(0) + 1),
             FrameUnits::Range => self.distant(row, start.reversed(), Side::End).unwrap_or(self.view.len),
         }
@@ -287,11 +299,23 @@ impl<T: Results> Affected<'_, T> {
 
     /// The position of a place that is a distance away from a row; `None` if it may be any.
     fn distant(&self, row: &RowKey, offset: FrameOffset, side: Side) -> Option<i64> {
-        match self.spec.distances.as_ref()?.wider(row, offset, side)? {
-            Place::At(place) => Some(self.view.rank_of_end(place)),
-            Place::Peers if side == Side::Start => Some(self.view.rank(RowKey::start_of(row.peers()))),
-            Place::Peers => Some(self.view.rank_of_end(row.peers_end())),
-        }
+        let place = self.spec.distances.as_ref()?.wider(&[row], offset, side).pop()?;
+        place.map(|place| self.view.rank_of_end(bound(place, row, side)))
+    }
+
+    /// The positions that are a distance away from each change: the first, or the last, of the partition if it may be any. They are looked up side by side.
+    fn all_distant(&self, offset: FrameOffset, side: Side) -> Option<Vec<i64>> {
+        let rows: Vec<&RowKey> = self.changes.iter().map(|change| &change.entry.key).collect();
+        let places = self.spec.distances.as_ref()?.wider(&rows, offset, side);
+        let places = rows.iter().zip(places).map(|(row, place)| place.map(|place| bound(place, row, side).map(Entry::place)));
+        let places: Vec<Option<Option<Entry<T::Event>>>> = places.collect();
+        self.view.rows.prefetch(places.iter().flatten().flatten());
+        let farthest = if side == Side::Start { 0 } else { self.view.len };
+        let position = |place: Option<Option<Entry<T::Event>>>| match place {
+            Some(place) => self.view.rank_of_end(place.map(|place| place.key)),
+            None => farthest,
+        };
+        Some(places.into_iter().map(position).collect())
     }
 
     /// Whether a function that looks at the first or the last rows of the partition finds the same there, in all frames that reach so far.
@@ -312,13 +336,13 @@ impl<T: Results> Affected<'_, T> {
 
     /// Sorts the spans and joins those that touch.
     fn merge(&mut self) {
-        self.spans.sort_unstable_by_key(|span| (span.from, span.first));
+        self.spans.sort_unstable_by_key(|span| span.from);
         let mut merged: Vec<Span> = Vec::with_capacity(self.spans.len());
         for span in self.spans.drain(..) {
             match merged.last_mut() {
                 Some(last) if span.from <= last.to => {
                     last.to = last.to.max(span.to);
-                    (last.first, last.last) = (last.first.min(span.first), last.last.max(span.last));
+                    last.changes += span.changes;
                 }
                 _ => merged.push(span),
             }
@@ -326,35 +350,31 @@ impl<T: Results> Affected<'_, T> {
         self.spans = merged;
     }
 
-    /// The least and the greatest row of a span, those that the epoch changes included, and the position of the least.
-    fn ends(&self, span: &Span) -> (RowKey, RowKey, i64) {
-        let (first, last) = (self.key(span.first), self.key(span.last));
-        let stored = |position: i64| if span.from < span.to { self.view.at(position) } else { None };
-        // The span may begin among the copies of a row.
-        let least = stored(span.from).map(|(row, skipped)| (&row.key, span.from - skipped)).filter(|(row, _)| *row < first);
-        let (least, start) = least.unwrap_or((first, self.positions[span.first]));
-        let greatest = stored(span.to - 1).map(|(row, _)| &row.key).filter(|row| *row > last).unwrap_or(last);
-        (least.clone(), greatest.clone(), start)
+    /// Spans may begin and end among the copies of a row: two of them would then both hold it.
+    fn widen_to_rows(&mut self) {
+        for span in self.spans.iter_mut().filter(|span| span.from < span.to) {
+            let first = self.view.at(span.from).map_or(span.from, |(_, before)| span.from - before);
+            let last = self.view.at(span.to - 1).map_or(span.to, |(row, before)| span.to - 1 - before + self.view.copies(row));
+            (span.from, span.to) = (first, last);
+        }
     }
 
+    /// Spans may begin and end among peers. Those of the changed rows are in the spans of these.
     fn widen_to_peers(&mut self) {
-        for index in 0..self.spans.len() {
-            let (least, greatest, _) = self.ends(&self.spans[index]);
-            let from = self.view.rank(RowKey::start_of(least.peers()));
-            let to = self.view.rank_of_end(greatest.peers_end());
-            let span = &mut self.spans[index];
-            (span.from, span.to) = (from, to);
+        for span in self.spans.iter_mut().filter(|span| span.from < span.to) {
+            let first = self.view.at(span.from).map(|(row, _)| self.view.rank(RowKey::start_of(row.key.peers())));
+            let last = self.view.at(span.to - 1).map(|(row, _)| self.view.rank_of_end(row.key.peers_end()));
+            (span.from, span.to) = (first.unwrap_or(span.from), last.unwrap_or(span.to));
         }
     }
+}
 
-    fn interval(&self, span: &Span) -> Interval {
-        let (_, greatest, start) = self.ends(span);
-        let first = span.first;
-        if self.spec.reads_peers {
-            let to = greatest.peers_end().map_or(Bound::Unbounded, Bound::Excluded);
-            return Interval { start: span.from, to, first };
-        }
-        Interval { start, to: Bound::Included(greatest), first }
+/// The place that is a distance away from a row, or the end of its peers if it has no distance from others.
+fn bound(place: Place, row: &RowKey, side: Side) -> Option<RowKey> {
+    match place {
+        Place::At(place) => place,
+        Place::Peers if side == Side::Start => Some(RowKey::start_of(row.peers())),
+        Place::Peers => row.peers_end(),
     }
 }
 

@@ -128,18 +128,23 @@ impl Distances {
     }
 
     /// As [`Distances::places`], for a distance that is taken from the other side: rounding, or the end of a month, may put a row in a frame that this does
-    /// not reach, so it reaches a little farther. `None` if that cannot be said.
-    pub(super) fn wider(&self, row: &RowKey, offset: FrameOffset, side: Side) -> Option<Place> {
-        let bits = match offset {
-            _ if self.within.is_some() => return self.places(&[row], offset, side).pop(),
-            FrameOffset::Exact(_) => return self.places(&[row], offset, side).pop(),
-            FrameOffset::Calendar { months, micros } => {
-                let slack = if side == Side::Start { -CALENDAR_SLACK_MICROS } else { CALENDAR_SLACK_MICROS };
-                let wide = FrameOffset::Calendar { months, micros: micros.saturating_add(slack) };
-                return self.places(&[row], wide, side).pop();
+    /// not reach, so it reaches a little farther. `None` where that cannot be said.
+    pub(super) fn wider(&self, rows: &[&RowKey], offset: FrameOffset, side: Side) -> Vec<Option<Place>> {
+        let offset = match offset {
+            FrameOffset::Float(bits) if self.within.is_none() => {
+                return rows.iter().map(|row| self.wider_sum(row, bits, side)).collect();
             }
-            FrameOffset::Float(bits) => bits,
+            FrameOffset::Calendar { months, micros } if self.within.is_none() => {
+                let slack = if side == Side::Start { -CALENDAR_SLACK_MICROS } else { CALENDAR_SLACK_MICROS };
+                FrameOffset::Calendar { months, micros: micros.saturating_add(slack) }
+            }
+            offset => offset,
         };
+        self.places(rows, offset, side).into_iter().map(Some).collect()
+    }
+
+    /// As [`Distances::wider`], for a distance that is added as a float.
+    fn wider_sum(&self, row: &RowKey, bits: u64, side: Side) -> Option<Place> {
         let values = self.order.decode([row.order()]).swap_remove(0);
         if values.is_null(0) {
             return Some(Place::Peers);

@@ -4,7 +4,7 @@
 //! positions; sums are read from tallies, values are decoded and ratios divided for all slots of an epoch at once.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, Range};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, UInt32Array};
@@ -17,9 +17,13 @@ use super::pieces::Pieces;
 use super::reading::{FrameRows, Frames, Read, column};
 use super::slide::slide;
 use super::spec::{Call, Spec};
-use super::state::{Entry, View};
+use super::state::View;
+use super::walk::Walk;
 use crate::row_key::{KeyEncoder, RowKey};
 use crate::tally::Results;
+
+/// So many intervals are looked at together: what is done at once for all of them costs little for each, and they are still in the cache when the rest is done.
+const TOGETHER: usize = 256;
 
 /// The results of some slots, as columns.
 pub(super) struct Evaluated {
@@ -66,6 +70,17 @@ struct Slots<'p, 'a, T: Results> {
     peers: Vec<(i64, i64)>,
     /// The group of each.
     groups: Vec<i64>,
+    /// The first slot of each group of peers.
+    firsts: Vec<usize>,
+    /// For each bound that is a distance of values away, its positions by groups of peers, and rows that were met there.
+    measured: Vec<(Vec<i64>, Pieces<'a, T::Event>)>,
+}
+
+/// An interval to evaluate: all rows with a copy at positions `from .. to`.
+pub(super) struct Asked<'v, 'a, T: Results> {
+    pub(super) view: &'v View<'a, T>,
+    pub(super) from: i64,
+    pub(super) to: i64,
 }
 
 impl<'a, T: Results> Evaluation<'a, T> {
@@ -81,28 +96,45 @@ impl<'a, T: Results> Evaluation<'a, T> {
         Evaluation { spec, keys, slots: 0, found: found.collect(), tallies }
     }
 
-    /// Evaluates the rows from the place at position `start` to `to`. Returns these rows with their copies.
-    pub(super) fn interval(&mut self, view: &View<'a, T>, start: i64, to: &Bound<RowKey>) -> Vec<(&'a RowKey, i64)> {
-        let place = |key: &RowKey| Entry::place(key.clone());
-        let to = match to {
-            Bound::Included(key) => Bound::Included(place(key)),
-            Bound::Excluded(key) => Bound::Excluded(place(key)),
-            Bound::Unbounded => Bound::Unbounded,
-        };
-        let (pieces, inside) = Pieces::around(view, start, to.as_ref(), self.spec.before, self.spec.after);
-        if inside.is_empty() {
-            return Vec::new();
+    /// Evaluates intervals, and hands the rows of each with their copies to `evaluated`.
+    pub(super) fn intervals(&mut self, asked: &[Asked<'_, 'a, T>], mut evaluated: impl FnMut(usize, &[(&'a RowKey, i64)])) {
+        let mut rows = Vec::new();
+        for (chunk, together) in asked.chunks(TOGETHER).enumerate() {
+            let loaded: Vec<(Pieces<'a, T::Event>, Range<usize>)> = together
+                .iter()
+                .map(|asked| Pieces::around(asked.view, asked.from, asked.to, self.spec.before, self.spec.after))
+                .collect();
+            let slots = together
+                .iter()
+                .zip(&loaded)
+                .map(|(asked, (pieces, inside))| Slots::new(self.spec, asked.view, pieces, inside.clone()));
+            let mut slots: Vec<Slots<'_, 'a, T>> = slots.collect();
+            measure(self.spec, &mut slots);
+            for (place, (slots, (pieces, inside))) in slots.iter().zip(&loaded).enumerate() {
+                self.add(slots);
+                rows.clear();
+                rows.extend(pieces.pieces[inside.clone()].iter().map(|piece| (&piece.entry.key, piece.copies)));
+                evaluated(chunk * TOGETHER + place, &rows);
+            }
         }
-        let slots = Slots::new(self.spec, view, &pieces, inside.clone());
+    }
+
+    /// Evaluates the slots of an interval.
+    fn add(&mut self, slots: &Slots<'_, 'a, T>) {
+        if slots.positions.is_empty() {
+            return;
+        }
+        let near: Vec<&Pieces<'a, T::Event>> =
+            [slots.pieces].into_iter().chain(slots.measured.iter().map(|(_, passed)| passed)).collect();
         for (frame, tallies) in self.spec.frames.iter().zip(&mut self.tallies) {
             let begin = tallies.len();
             for (part, ranges) in slots.ranges(self.spec, frame).iter().enumerate() {
                 if part == 0 {
-                    slide(view, &pieces, ranges, tallies);
+                    slide(slots.view, &near, ranges, tallies);
                     continue;
                 }
                 let mut more = Vec::with_capacity(ranges.len());
-                slide(view, &pieces, ranges, &mut more);
+                slide(slots.view, &near, ranges, &mut more);
                 tallies[begin..].iter_mut().zip(&more).for_each(|(tally, more)| tally.merge(more));
             }
         }
@@ -110,10 +142,9 @@ impl<'a, T: Results> Evaluation<'a, T> {
             slots.find(self.spec, call, found);
         }
         if self.spec.reads_frames {
-            self.read(&slots);
+            self.read(slots);
         }
         self.slots += slots.positions.len();
-        pieces.pieces[inside].iter().map(|piece| (&piece.entry.key, piece.copies)).collect()
     }
 
     /// Reads the rows of the frames of the slots, for the calls that need it.
@@ -178,7 +209,9 @@ fn values(function: &WindowFunction, keys: &KeyEncoder, rows: &[&RowKey], mut ch
 impl<'p, 'a, T: Results> Slots<'p, 'a, T> {
     fn new(spec: &Spec, view: &'p View<'a, T>, pieces: &'p Pieces<'a, T::Event>, inside: Range<usize>) -> Self {
         let inside = &pieces.pieces[inside];
-        let mut slots = Slots { view, pieces, rows: Vec::new(), positions: Vec::new(), peers: Vec::new(), groups: Vec::new() };
+        let (rows, positions, peers, groups) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (firsts, measured) = (Vec::new(), Vec::new());
+        let mut slots = Slots { view, pieces, rows, positions, peers, groups, firsts, measured };
         let first_group = match inside.first() {
             Some(first) if spec.reads_groups => view.group_of(&first.entry.key),
             _ => 0,
@@ -187,6 +220,9 @@ impl<'p, 'a, T: Results> Slots<'p, 'a, T> {
         for (group, peers) in (first_group..).zip(inside.chunk_by(|left, right| alike(&left.entry.key, &right.entry.key))) {
             let (first, last) = (&peers[0], &peers[peers.len() - 1]);
             let bounds = (first.start, last.start + last.copies);
+            if spec.reads_peers {
+                slots.firsts.push(slots.positions.len());
+            }
             for piece in peers {
                 let copies = if spec.per_copy { piece.copies } else { 1 };
                 slots.positions.extend(piece.start..piece.start + copies);
@@ -286,35 +322,40 @@ impl<'p, 'a, T: Results> Slots<'p, 'a, T> {
             }
             FrameUnits::Groups => {
                 let distance = offset.rows() + behind;
-                self.once_per_peers(|slots, ends| {
-                    ends.extend(slots.iter().map(|&slot| self.view.group_start(self.groups[slot] + distance)));
-                })
+                self.of_peers(self.firsts.iter().map(|&slot| self.view.group_start(self.groups[slot] + distance)))
             }
-            FrameUnits::Range => self.once_per_peers(|slots, ends| {
-                let rows: Vec<&RowKey> = slots.iter().map(|&slot| self.rows[slot]).collect();
-                let places = spec.distances.iter().flat_map(|distances| distances.places(&rows, offset, side));
-                ends.extend(slots.iter().zip(places).map(|(&slot, place)| match place {
-                    Place::At(place) => self.view.rank_of_end(place),
-                    Place::Peers if side == Side::Start => self.peers[slot].0,
-                    Place::Peers => self.peers[slot].1,
-                }));
-            }),
+            FrameUnits::Range => {
+                let bound = spec.measured.iter().position(|bound| *bound == (offset, side));
+                self.of_peers(bound.into_iter().flat_map(|bound| self.measured[bound].0.iter().copied()))
+            }
         }
     }
 
-    /// What is asked for the first slot of each group of peers, for all of them.
-    fn once_per_peers(&self, ask: impl FnOnce(&[usize], &mut Vec<i64>)) -> Vec<i64> {
-        let mut firsts: Vec<usize> = Vec::new();
-        for slot in 0..self.peers.len() {
-            if slot == 0 || self.peers[slot] != self.peers[slot - 1] {
-                firsts.push(slot);
-            }
+    /// What is so for each group of peers, for all of its slots.
+    fn of_peers(&self, answers: impl Iterator<Item = i64>) -> Vec<i64> {
+        let ends = self.firsts.iter().copied().skip(1).chain([self.positions.len()]);
+        let lengths = self.firsts.iter().zip(ends).map(|(from, to)| to - from);
+        answers.zip(lengths).flat_map(|(answer, length)| std::iter::repeat_n(answer, length)).collect()
+    }
+}
+
+/// Finds the positions of all bounds that are a distance of values away: the values of all slots are read and moved at once, and their places are walked to.
+fn measure<'a, T: Results>(spec: &Spec, slots: &mut [Slots<'_, 'a, T>]) {
+    let Some(distances) = &spec.distances else { return };
+    let rows = slots.iter().flat_map(|slots| slots.firsts.iter().map(|&slot| slots.rows[slot]));
+    let rows: Vec<&RowKey> = rows.collect();
+    for &(offset, side) in &spec.measured {
+        let mut places = distances.places(&rows, offset, side).into_iter();
+        for slots in slots.iter_mut() {
+            let mut walk = Walk::new(slots.view);
+            let positions = slots.firsts.iter().zip(places.by_ref()).map(|(&slot, place)| match place {
+                Place::At(place) => walk.position(place),
+                Place::Peers if side == Side::Start => slots.peers[slot].0,
+                Place::Peers => slots.peers[slot].1,
+            });
+            let positions = positions.collect();
+            slots.measured.push((positions, walk.passed()));
         }
-        let mut answers = Vec::with_capacity(firsts.len());
-        ask(&firsts, &mut answers);
-        let ends = firsts.iter().copied().skip(1).chain([self.peers.len()]);
-        let lengths = firsts.iter().zip(ends).map(|(from, to)| to - from);
-        answers.iter().zip(lengths).flat_map(|(&answer, length)| std::iter::repeat_n(answer, length)).collect()
     }
 }
 

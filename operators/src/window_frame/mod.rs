@@ -23,6 +23,7 @@ mod spec;
 mod state;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::ops::Bound;
 use std::sync::LazyLock;
@@ -40,7 +41,7 @@ use crate::row_key::{KeyEncoder, RowKey};
 use crate::tally::{Results, ValueTally, WordTally};
 use crate::{EpochOperator, Horizon, Output, StateSize};
 use affected::{Interval, affected};
-use evaluate::{Evaluated, Evaluation};
+use evaluate::{Asked, Evaluated, Evaluation};
 use spec::Spec;
 use state::{Change, Entry, State, View};
 
@@ -110,30 +111,36 @@ impl<T: Results> WindowFrame<T> {
         let partitions: Vec<&[Change<T>]> =
             changes.chunk_by(|left, right| left.entry.key.same_partition(&right.entry.key)).collect();
         let mut before = Evaluation::new(&self.spec, &self.keys);
-        let mut intervals: Vec<Vec<Interval>> = Vec::with_capacity(partitions.len());
-        for changes in &partitions {
-            let view = View::new(&self.state, &changes[0].entry.key);
-            if let Some(ending) = self.ending.as_mut().filter(|_| view.len == 0) {
-                ending.begin(&changes[0].entry.key);
-            }
-            let spans = affected(&self.spec, &view, changes);
-            spans.iter().for_each(|span| _ = before.interval(&view, span.start, &span.to));
-            intervals.push(spans);
+        let views: Vec<View<'_, T>> = partitions.iter().map(|changes| View::new(&self.state, &changes[0].entry.key)).collect();
+        if let Some(ending) = &mut self.ending {
+            let fresh = partitions.iter().zip(&views).filter(|(_, view)| view.len == 0);
+            fresh.for_each(|(changes, _)| ending.begin(&changes[0].entry.key));
         }
+        let intervals = partitions.iter().zip(&views).map(|(changes, view)| affected(&self.spec, view, changes));
+        let intervals: Vec<Vec<Interval>> = intervals.collect();
+        let asked = intervals.iter().zip(&views).flat_map(|(intervals, view)| {
+            intervals.iter().map(move |interval| Asked { view, from: interval.from, to: interval.to })
+        });
+        before.intervals(&asked.collect::<Vec<_>>(), |_, _| {});
         let before = before.finish();
         self.state.apply(changes);
 
         let mut now = Evaluation::new(&self.spec, &self.keys);
         let mut candidates = Candidates { per_copy: self.spec.per_copy, old: 0, new: 0, found: Vec::new() };
-        for (changes, intervals) in partitions.iter().zip(&intervals) {
-            let view = View::new(&self.state, &changes[0].entry.key);
-            for (interval, next) in intervals.iter().zip(intervals.iter().skip(1).map(Some).chain([None])) {
-                let grown: i64 = changes[..interval.first].iter().map(|change| change.delta).sum();
-                let rows = now.interval(&view, interval.start + grown, &interval.to);
-                let end = next.map_or(changes.len(), |next| next.first);
-                candidates.add(&rows, &changes[interval.first..end]);
+        let views: Vec<View<'_, T>> = partitions.iter().map(|changes| View::new(&self.state, &changes[0].entry.key)).collect();
+        let (mut asked, mut changed) = (Vec::new(), Vec::new());
+        for ((changes, intervals), view) in partitions.iter().zip(&intervals).zip(&views) {
+            let (mut grown, mut rest) = (0, *changes);
+            for interval in intervals {
+                let (changes, later) = rest.split_at(interval.changes);
+                let from = interval.from + grown;
+                grown += changes.iter().map(|change| change.delta).sum::<i64>();
+                asked.push(Asked { view, from, to: interval.to + grown });
+                changed.push(changes);
+                rest = later;
             }
         }
+        now.intervals(&asked, |interval, rows| candidates.add(rows, changed[interval]));
         self.emit(&candidates.found, &before, &now.finish(), errors)
     }
 
@@ -271,8 +278,8 @@ impl<T: Results> EpochOperator for WindowFrame<T> {
         let mut next = self.state.rows.first_from(Bound::Unbounded);
         while let Some((first, _)) = next {
             let view = View::new(&self.state, &first.key);
-            let rows = all.interval(&view, 0, &Bound::Unbounded);
-            rows.iter().for_each(|(row, copies)| found.push(row, 0, *copies));
+            let asked = Asked { view: &view, from: 0, to: view.len };
+            all.intervals(&[asked], |_, rows| rows.iter().for_each(|(row, copies)| found.push(row, 0, *copies)));
             next = first.key.partition_end().and_then(|end| self.state.rows.first_from(Bound::Included(&Entry::place(end))));
         }
         let nothing = Evaluation::<T>::new(&self.spec, &self.keys).finish();

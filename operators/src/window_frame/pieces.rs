@@ -1,6 +1,6 @@
 //! [`Pieces`]: neighbouring rows of a partition, loaded in one pass over the index.
 
-use std::ops::{Bound, Range};
+use std::ops::Range;
 
 use super::state::{Entry, View};
 use crate::tally::Results;
@@ -21,7 +21,7 @@ pub(super) struct Pieces<'a, E> {
 }
 
 impl<'a, E: Clone> Pieces<'a, E> {
-    fn new(range: Range<i64>, pieces: Vec<Piece<'a, E>>) -> Self {
+    pub(super) fn new(range: Range<i64>, pieces: Vec<Piece<'a, E>>) -> Self {
         let single = pieces.iter().all(|piece| piece.copies == 1);
         Pieces { range, pieces, single }
     }
@@ -42,45 +42,22 @@ impl<'a, E: Clone> Pieces<'a, E> {
         Pieces::new(from..to, pieces)
     }
 
-    /// The rows from the place `from`, which is at position `start`, to the bound `to`, with up to `before` positions before and `after` behind them. Returns, too, which of
-    /// the pieces are within the bounds.
+    /// The rows at positions `from .. to`, with up to `before` positions before and `after` behind them. Returns, too, which of the pieces have one of these
+    /// positions.
     pub(super) fn around<T: Results<Event = E>>(
         view: &View<'a, T>,
-        start: i64,
-        to: Bound<&Entry<E>>,
+        from: i64,
+        to: i64,
         before: i64,
         after: i64,
     ) -> (Self, Range<usize>) {
-        let from = (start - before).max(0);
-        let Some((mut cursor, skipped)) = view.cursor_at(from) else { return (Pieces::new(from..from, Vec::new()), 0..0) };
-        let mut position = from - skipped;
-        let mut pieces: Vec<Piece<'a, E>> = Vec::new();
-        let (mut inside, mut beyond) = (0..0, None);
-        while let Some((entry, copies)) = cursor.after() {
-            let within = match to {
-                Bound::Included(to) => entry <= to,
-                Bound::Excluded(to) => entry < to,
-                Bound::Unbounded => true,
-            };
-            if beyond.is_none() && !within {
-                beyond = Some(position);
-                inside.end = pieces.len();
-            }
-            if position >= view.len || beyond.is_some_and(|beyond| position >= beyond + after) {
-                break;
-            }
-            if position < start {
-                inside.start = pieces.len() + 1;
-            }
-            pieces.push(Piece { start: position, copies, entry });
-            position += copies;
-            cursor.step();
+        if from >= to {
+            return (Pieces::new(from..from, Vec::new()), 0..0);
         }
-        if beyond.is_none() {
-            inside.end = pieces.len();
-        }
-        let loaded = from..position.min(view.len).max(from);
-        (Pieces::new(loaded, pieces), inside.start.min(inside.end)..inside.end)
+        let loaded = Pieces::load(view, from - before, to + after);
+        let inside = loaded.pieces.partition_point(|piece| piece.start + piece.copies <= from);
+        let beyond = loaded.pieces.partition_point(|piece| piece.start < to);
+        (loaded, inside..beyond)
     }
 
     /// Whether all rows at these positions are here.

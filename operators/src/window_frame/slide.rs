@@ -15,7 +15,7 @@ const NARROW: i64 = 32;
 /// end of a month. `loaded` are rows that are at hand.
 pub(super) fn slide<'a, T: Results>(
     view: &View<'a, T>,
-    loaded: &Pieces<'a, T::Event>,
+    loaded: &[&Pieces<'a, T::Event>],
     frames: &[(i64, i64)],
     tallies: &mut Vec<T>,
 ) {
@@ -24,17 +24,18 @@ pub(super) fn slide<'a, T: Results>(
     }
 }
 
-fn slide_on<'a, T: Results>(view: &View<'a, T>, loaded: &Pieces<'a, T::Event>, frames: &[(i64, i64)], tallies: &mut Vec<T>) {
+fn slide_on<'a, T: Results>(view: &View<'a, T>, loaded: &[&Pieces<'a, T::Event>], frames: &[(i64, i64)], tallies: &mut Vec<T>) {
     let (Some(&first), Some(&last)) = (frames.first(), frames.last()) else { return };
-    let own_starts = (!loaded.contains(first.0, last.0)).then(|| Pieces::load(view, first.0, last.0));
-    let own_ends = (!loaded.contains(first.1, last.1)).then(|| Pieces::load(view, first.1, last.1));
-    let (starts, ends) = (own_starts.as_ref().unwrap_or(loaded), own_ends.as_ref().unwrap_or(loaded));
+    let at_hand = |from: i64, to: i64| loaded.iter().copied().find(|loaded| loaded.contains(from, to));
+    let (mut own_starts, mut own_ends) = (None, None);
+    let starts = at_hand(first.0, last.0).unwrap_or_else(|| own_starts.insert(Pieces::load(view, first.0, last.0)));
+    let ends = at_hand(first.1, last.1).unwrap_or_else(|| own_ends.insert(Pieces::load(view, first.1, last.1)));
     let mut rest = frames;
     while let Some(&(_, core_end)) = rest.first() {
         let length = rest.partition_point(|frame| frame.0 <= core_end).max(1);
         let (run, later) = rest.split_at(length);
         let core_start = run[length - 1].0;
-        let mut tally = core(view, [loaded, starts, ends], core_start, core_end);
+        let mut tally = core(view, loaded.iter().copied().chain([starts, ends]), core_start, core_end);
         let begin = tallies.len();
         let mut reached = core_start;
         for &(from, _) in run.iter().rev() {
@@ -55,8 +56,16 @@ fn slide_on<'a, T: Results>(view: &View<'a, T>, loaded: &Pieces<'a, T::Event>, f
     }
 }
 
-fn core<'a, T: Results>(view: &View<'a, T>, at_hand: [&Pieces<'a, T::Event>; 3], from: i64, to: i64) -> T {
-    match at_hand.into_iter().find(|pieces| to - from <= NARROW && pieces.contains(from, to)) {
+fn core<'p, 'a: 'p, T: Results>(
+    view: &View<'a, T>,
+    mut at_hand: impl Iterator<Item = &'p Pieces<'a, T::Event>>,
+    from: i64,
+    to: i64,
+) -> T
+where
+    T::Event: 'p,
+{
+    match at_hand.find(|pieces| to - from <= NARROW && pieces.contains(from, to)) {
         Some(pieces) => {
             let mut tally = T::default();
             pieces.visit(from, to, |event, copies| tally.add(event, copies));

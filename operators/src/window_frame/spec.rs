@@ -5,7 +5,7 @@ use deltic_circuit::frame::{Frame, FrameOffset, FrameUnits, WindowCall, WindowFu
 use deltic_circuit::{AggregateCall, AggregateFunction, SortKey};
 use deltic_zset::Result;
 
-use super::distance::Distances;
+use super::distance::{Distances, Side};
 use crate::tally::Plan;
 
 /// Rows so near are loaded together with those that are to be computed.
@@ -25,10 +25,14 @@ pub(super) struct Spec {
     pub(super) plan: Plan,
     /// Over the order, if a frame measures values.
     pub(super) distances: Option<Distances>,
+    /// The bounds of frames that are a distance of values away from their row, each once.
+    pub(super) measured: Vec<(FrameOffset, Side)>,
     /// Whether copies of one row may have different results.
     pub(super) per_copy: bool,
     pub(super) reads_peers: bool,
     pub(super) reads_groups: bool,
+    /// Whether a function counts rows from its own, so that it can tell peers apart.
+    pub(super) counts_rows: bool,
     /// How many rows before and behind are near enough to be wanted.
     pub(super) before: i64,
     pub(super) after: i64,
@@ -83,9 +87,18 @@ impl Spec {
             planned.push(Call { call: call.clone(), planned: aggregate, frame });
         }
         let used = || calls.iter().map(|call| &call.function);
-        let measured = used().filter_map(WindowFunction::frame).any(Frame::measures_values);
+        let mut measured: Vec<(FrameOffset, Side)> = Vec::new();
+        for frame in used().filter_map(WindowFunction::frame).filter(|frame| frame.units == FrameUnits::Range) {
+            let bounds = [(frame.start, Side::Start), (frame.end, Side::End)];
+            let bounds = bounds.into_iter().filter_map(|(bound, side)| Some((bound?, side)));
+            for bound in bounds.filter(|(offset, _)| !offset.is_current()) {
+                if !measured.contains(&bound) {
+                    measured.push(bound);
+                }
+            }
+        }
         let distances = match order {
-            [key, ..] if measured => Some(Distances::try_new(*key, partition, input)?),
+            [key, ..] if !measured.is_empty() => Some(Distances::try_new(*key, partition, input)?),
             _ => None,
         };
         let read = planned.iter().filter_map(Call::reading).flat_map(|(call, _)| call.columns().collect::<Vec<_>>()).collect();
@@ -97,9 +110,11 @@ impl Spec {
             calls: planned,
             frames,
             distances,
+            measured,
             per_copy: used().any(is_per_copy),
             reads_peers: used().any(reads_peers),
             reads_groups: used().any(reads_groups),
+            counts_rows: used().any(counts_rows),
             before: used().map(|function| reach(function, true)).max().unwrap_or(0),
             after: used().map(|function| reach(function, false)).max().unwrap_or(0),
         })
@@ -113,7 +128,14 @@ fn count(argument: usize) -> AggregateCall {
 
 fn is_per_copy(function: &WindowFunction) -> bool {
     match function {
-        WindowFunction::RowNumber | WindowFunction::Ntile { .. } | WindowFunction::Lag { .. } => true,
+        WindowFunction::RowNumber | WindowFunction::Ntile { .. } => true,
+        function => counts_rows(function),
+    }
+}
+
+fn counts_rows(function: &WindowFunction) -> bool {
+    match function {
+        WindowFunction::Lag { .. } => true,
         function => function
             .frame()
             .is_some_and(|frame| frame.units == FrameUnits::Rows && (frame.start.is_some() || frame.end.is_some())),

@@ -6,6 +6,7 @@ use std::ops::Bound;
 
 use deltic_zset::{Cursor, OrderedIndex, Summary, WeightCount, Weighted};
 
+use super::walk::Walk;
 use crate::row_key::RowKey;
 use crate::tally::{Results, Tally};
 
@@ -242,6 +243,28 @@ impl<'a, T: Results> View<'a, T> {
             None => rows.summary(..).weight(),
         };
         View { rows, groups, base, len: end - base, group_base, group_count, start }
+    }
+
+    /// A cursor before the first row at or behind a place of the partition, and how many copies stand before it.
+    pub(super) fn seek(&self, place: &Entry<T::Event>) -> (RowCursor<'a, T>, i64) {
+        let (cursor, rank) = self.rows.cursor_and_rank(place);
+        (cursor, rank - self.base)
+    }
+
+    /// Whether a row, be it of another partition, has several copies.
+    pub(super) fn has_copies(&self) -> bool {
+        self.rows.summary(..).weight() != self.rows.len() as i64
+    }
+
+    /// The copies of a row.
+    pub(super) fn copies(&self, row: &Entry<T::Event>) -> i64 {
+        self.rows.weight(row)
+    }
+
+    /// Where the peers of a row begin and end.
+    pub(super) fn peers(&self, row: &RowKey) -> (i64, i64) {
+        let mut walk = Walk::new(self);
+        (walk.position(Some(RowKey::start_of(row.peers()))), walk.position(row.peers_end()))
     }
 
     /// How many copies stand before a place of the partition.

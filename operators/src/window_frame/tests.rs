@@ -128,6 +128,15 @@ fn the_first_value_is_asked_for_only_where_the_first_row_changes() {
     assert_eq!(law.step(&[&[row(-1, 8, 1)]]).len(), 1 + 2 * 201);
 }
 
+/// Two intervals would both hold the row, each with some of its copies.
+#[test]
+fn changes_on_both_sides_of_a_row_with_copies_alter_it_once() {
+    let mut law = filled(vec![sum(ARGUMENT, rows(-1, 1))], 200);
+    law.step(&[&[row(100, 100, 4)]]);
+    assert_eq!(law.step(&[&[row(99, 500, 1), row(101, -1, 1)]]).len(), 2 + 2 * 4);
+    law.step(&[&[row(99, 500, -1), row(101, -1, -1), row(100, 100, -2)]]);
+}
+
 #[test]
 fn a_row_with_a_negative_weight_is_an_error_and_takes_no_place() {
     let mut builder = CircuitBuilder::new();

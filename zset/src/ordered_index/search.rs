@@ -240,6 +240,21 @@ impl<K: Ord + Clone, S: Summary<K> + Weighted> OrderedIndex<K, S> {
         Some((Cursor::before_entry(self, Position { path, at }), left))
     }
 
+    /// A cursor before the first entry that is not less than `key`, and the sum of the weights before it.
+    pub fn cursor_and_rank(&self, key: &K) -> (Cursor<'_, K, S>, i64) {
+        if self.is_empty() {
+            return (self.cursor(), 0);
+        }
+        let position = self.seek(Place::Before(key));
+        let leaf = &self.leaves[position.path.leaf];
+        let mut rank = leaf.weights[..position.at].iter().fold(0i64, |rank, weight| rank.wrapping_add(*weight));
+        for step in &position.path.steps[..self.height] {
+            let before = &self.inners[step.node].summaries[..step.child as usize];
+            rank = before.iter().fold(rank, |rank, summary| rank.wrapping_add(summary.weight()));
+        }
+        (Cursor::before_entry(self, position), rank)
+    }
+
     /// As [`select`](Self::select), counted from the first copy at or after `start`; negative `n` count back from there.
     pub fn select_from(&self, start: &K, n: i64) -> Option<(&K, i64)> {
         self.select(self.rank(start).checked_add(n)?)

@@ -33,7 +33,7 @@ impl Items {
     }
 
     fn finish(self) -> Pattern {
-        Pattern { items: self.0 }
+        Pattern::new(self.0)
     }
 }
 

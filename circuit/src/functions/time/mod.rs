@@ -5,6 +5,7 @@ mod part;
 mod pattern;
 mod read;
 mod span;
+mod template;
 mod unit;
 mod zone;
 

@@ -3,6 +3,7 @@
 //! The spellings of PostgreSQL, `strftime`, Java and MySQL ([`super::dialect`]) become the same items, so a field is written in one place. Digits
 //! go straight into the buffer of the column: formatting a timestamp allocates nothing and goes through no formatter.
 
+use super::template::Template;
 use crate::calendar::{Civil, DAY_US, civil_of_day, day_of_civil, day_of_week, iso_week};
 
 /// A number within a moment.
@@ -120,6 +121,7 @@ pub(super) enum Item {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern {
     pub(super) items: Vec<Item>,
+    template: Option<Template>,
 }
 
 /// What is written: a point in time, or the fields of an interval.
@@ -203,11 +205,25 @@ pub(super) const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesda
 const ROMAN: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
 
 impl Pattern {
+    pub(super) fn new(items: Vec<Item>) -> Self {
+        Pattern { template: Template::of(&items), items }
+    }
+
     /// Appends `moment`.
     ///
     /// # Errors
     /// If the pattern has a field that an interval lacks.
     pub(super) fn write(&self, moment: Moment, out: &mut String) -> Result<(), String> {
+        if let Some(template) = &self.template
+            && template.write(moment, out)
+        {
+            return Ok(());
+        }
+        self.write_parts(moment, out)
+    }
+
+    /// As [`Pattern::write`], one part after the other.
+    pub(super) fn write_parts(&self, moment: Moment, out: &mut String) -> Result<(), String> {
         self.items.iter().try_for_each(|item| write_item(item, moment, out))
     }
 }
