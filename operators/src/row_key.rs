@@ -119,6 +119,19 @@ impl RowKey {
         RowKey::new(bytes, bytes.len() as u32, bytes.len() as u32)
     }
 
+    /// As [`RowKey::start_of`], of bytes in two parts.
+    pub(crate) fn start_of_parts(first: &[u8], second: &[u8]) -> RowKey {
+        let length = first.len() + second.len();
+        if length > INLINE {
+            return RowKey::start_of(&[first, second].concat());
+        }
+        let mut head = [0; INLINE];
+        head[..first.len()].copy_from_slice(first);
+        head[first.len()..length].copy_from_slice(second);
+        let length = length as u32;
+        RowKey { long: None, head, length, prefix: length, peers: length }
+    }
+
     /// The whole key.
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -141,14 +154,8 @@ impl RowKey {
 
 /// The place behind all keys that begin with `prefix`.
 fn end_of(prefix: &[u8]) -> Option<RowKey> {
-    let mut bytes = prefix.to_vec();
-    while let Some(last) = bytes.pop() {
-        if let Some(next) = last.checked_add(1) {
-            bytes.push(next);
-            return Some(RowKey::start_of(&bytes));
-        }
-    }
-    None
+    let (last, before) = prefix[..prefix.iter().rposition(|&byte| byte < u8::MAX)? + 1].split_last()?;
+    Some(RowKey::start_of_parts(before, &[last + 1]))
 }
 
 /// How rows of one schema become keys.

@@ -11,7 +11,8 @@ use deltic_circuit::frame::{Exclusion, Frame, FrameOffset, FramePlace, FrameUnit
 use super::distance::{Place, Side};
 use super::extreme::{Settled, settled};
 use super::spec::{Call, Spec};
-use super::state::{Change, Entry, View};
+use super::state::{Change, View};
+use super::walk::Walk;
 use crate::row_key::RowKey;
 use crate::tally::{End, Results};
 
@@ -44,6 +45,8 @@ struct Affected<'a, T: Results> {
     positions: Vec<i64>,
     /// Where the peers of each begin and end, if that matters.
     peers: Vec<(i64, i64)>,
+    /// By bound of a frame that is a distance of values away, how far each change is felt on the other side.
+    measured: Vec<Vec<i64>>,
     /// By how many copies the partition grows.
     growth: i64,
     spans: Vec<Span>,
@@ -56,8 +59,11 @@ pub(super) fn affected<T: Results>(spec: &Spec, view: &View<'_, T>, changes: &[C
         return vec![Interval { from: 0, to: view.len, changes: changes.len() }];
     }
     let positions = changes.iter().map(|change| view.position(change)).collect();
-    let peers = if spec.reads_peers { changes.iter().map(|change| view.peers(&change.entry.key)).collect() } else { Vec::new() };
-    let mut affected = Affected { spec, view, changes, positions, peers, growth, spans: Vec::new() };
+    let (peers, measured, spans) = (Vec::new(), Vec::new(), Vec::new());
+    let mut affected = Affected { spec, view, changes, positions, peers, measured, growth, spans };
+    if spec.reads_peers {
+        affected.look_around();
+    }
     for change in 0..changes.len() {
         let own = || (affected.positions[change], affected.end_of(change));
         let (from, to) = affected.peers.get(change).copied().unwrap_or_else(own);
@@ -79,6 +85,38 @@ pub(super) fn affected<T: Results>(spec: &Spec, view: &View<'_, T>, changes: &[C
 }
 
 impl<T: Results> Affected<'_, T> {
+    /// Finds the peers of the changes and what is a distance away from them: together, since they mostly are near each other.
+    fn look_around(&mut self) {
+        let rows: Vec<&RowKey> = self.changes.iter().map(|change| &change.entry.key).collect();
+        let opposite = |side| if side == Side::Start { Side::End } else { Side::Start };
+        let distances =
+            self.spec.distances.iter().flat_map(|distances| self.spec.measured.iter().map(move |bound| (distances, bound)));
+        let places = distances.map(|(distances, &(offset, side))| distances.wider(&rows, offset.reversed(), opposite(side)));
+        let places: Vec<Vec<Option<Place>>> = places.collect();
+        self.measured = places.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+        let mut places: Vec<_> = places.into_iter().map(Vec::into_iter).collect();
+        for row in rows {
+            let mut walk = Walk::new(self.view);
+            let mut reach = |walk: &mut Walk<'_, '_, T>, wanted: Side| {
+                for (bound, (_, side)) in self.spec.measured.iter().enumerate().filter(|(_, (_, side))| opposite(*side) == wanted)
+                {
+                    let farthest = if *side == Side::End { 0 } else { self.view.len };
+                    let place = places[bound].next().flatten().map(|place| bound_of(place, row, wanted));
+                    self.measured[bound].push(place.map_or(farthest, |place| walk.position(place)));
+                }
+            };
+            reach(&mut walk, Side::Start);
+            self.peers.push((walk.position(Some(RowKey::start_of(row.peers()))), walk.position(row.peers_end())));
+            reach(&mut walk, Side::End);
+        }
+    }
+
+    /// How far a change is felt by frames with this bound, which is a distance of values away.
+    fn felt(&self, offset: FrameOffset, side: Side, change: usize) -> Option<i64> {
+        let bound = self.spec.measured.iter().position(|bound| *bound == (offset, side))?;
+        self.measured.get(bound).map(|felt| felt[change])
+    }
+
     fn key(&self, change: usize) -> &RowKey {
         &self.changes[change].entry.key
     }
@@ -214,18 +252,8 @@ impl<T: Results> Affected<'_, T> {
         let (last, len) = (self.last(), self.view.len);
         match (frame.start, frame.end) {
             (Some(start), Some(end)) => {
-                let all = 0..self.changes.len();
-                let distant = |offset: FrameOffset, side: Side| match frame.units {
-                    FrameUnits::Range if !offset.is_current() => self.all_distant(offset.reversed(), side),
-                    _ => None,
-                };
-                let froms = distant(end, Side::Start);
-                let froms =
-                    froms.unwrap_or_else(|| all.clone().map(|change| self.reached_from(frame.units, end, change)).collect());
-                let tos = distant(start, Side::End);
-                let tos = tos.unwrap_or_else(|| all.map(|change| self.reaching(frame.units, start, change)).collect());
-                for (from, to) in froms.into_iter().zip(tos) {
-                    self.add(from, to);
+                for change in 0..self.changes.len() {
+                    self.add(self.reached_from(frame.units, end, change), self.reaching(frame.units, start, change));
                 }
             }
             (None, Some(end)) => {
@@ -249,7 +277,7 @@ impl<T: Results> Affected<'_, T> {
             FrameUnits::Rows => self.positions[change] - end.rows().max(0),
             _ if end.is_current() => self.peers[change].0,
             FrameUnits::Groups => self.view.group_start(self.view.group_of(row) - end.rows().max(0)),
-            FrameUnits::Range => self.distant(row, end.reversed(), Side::Start).unwrap_or(0),
+            FrameUnits::Range => self.felt(end, Side::End, change).unwrap_or(0),
         }
     }
 
@@ -260,7 +288,7 @@ impl<T: Results> Affected<'_, T> {
             FrameUnits::Rows => self.end_of(change) - start.rows().min(0),
             _ if start.is_current() => self.peers[change].1,
             FrameUnits::Groups => self.view.group_start(self.view.group_of(row) - start.rows().min(0) + 1),
-            FrameUnits::Range => self.distant(row, start.reversed(), Side::End).unwrap_or(self.view.len),
+            FrameUnits::Range => self.felt(start, Side::Start, change).unwrap_or(self.view.len),
         }
     }
 
@@ -300,22 +328,7 @@ impl<T: Results> Affected<'_, T> {
     /// The position of a place that is a distance away from a row; `None` if it may be any.
     fn distant(&self, row: &RowKey, offset: FrameOffset, side: Side) -> Option<i64> {
         let place = self.spec.distances.as_ref()?.wider(&[row], offset, side).pop()?;
-        place.map(|place| self.view.rank_of_end(bound(place, row, side)))
-    }
-
-    /// The positions that are a distance away from each change: the first, or the last, of the partition if it may be any. They are looked up side by side.
-    fn all_distant(&self, offset: FrameOffset, side: Side) -> Option<Vec<i64>> {
-        let rows: Vec<&RowKey> = self.changes.iter().map(|change| &change.entry.key).collect();
-        let places = self.spec.distances.as_ref()?.wider(&rows, offset, side);
-        let places = rows.iter().zip(places).map(|(row, place)| place.map(|place| bound(place, row, side).map(Entry::place)));
-        let places: Vec<Option<Option<Entry<T::Event>>>> = places.collect();
-        self.view.rows.prefetch(places.iter().flatten().flatten());
-        let farthest = if side == Side::Start { 0 } else { self.view.len };
-        let position = |place: Option<Option<Entry<T::Event>>>| match place {
-            Some(place) => self.view.rank_of_end(place.map(|place| place.key)),
-            None => farthest,
-        };
-        Some(places.into_iter().map(position).collect())
+        place.map(|place| self.view.rank_of_end(bound_of(place, row, side)))
     }
 
     /// Whether a function that looks at the first or the last rows of the partition finds the same there, in all frames that reach so far.
@@ -370,7 +383,7 @@ impl<T: Results> Affected<'_, T> {
 }
 
 /// The place that is a distance away from a row, or the end of its peers if it has no distance from others.
-fn bound(place: Place, row: &RowKey, side: Side) -> Option<RowKey> {
+fn bound_of(place: Place, row: &RowKey, side: Side) -> Option<RowKey> {
     match place {
         Place::At(place) => place,
         Place::Peers if side == Side::Start => Some(RowKey::start_of(row.peers())),

@@ -101,10 +101,9 @@ impl Distances {
             if values.is_null(row) {
                 return Place::Peers;
             }
-            let bytes = [key.partition(), encoded.row(row).data()].concat();
             // What is beyond all values of the type lies on the other side of the last of them.
             let before = (side == Side::Start) != beyond[row];
-            let place = RowKey::start_of(&bytes);
+            let place = RowKey::start_of_parts(key.partition(), encoded.row(row).data());
             Place::At(if before { Some(place) } else { place.peers_end() })
         };
         rows.iter().enumerate().map(place).collect()

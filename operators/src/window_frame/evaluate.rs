@@ -13,7 +13,7 @@ use deltic_circuit::EvalError;
 use deltic_circuit::frame::{Exclusion, Frame, FrameOffset, FramePlace, FrameUnits, WindowFunction};
 
 use super::distance::{Place, Side};
-use super::pieces::Pieces;
+use super::pieces::{Near, Pieces};
 use super::reading::{FrameRows, Frames, Read, column};
 use super::slide::slide;
 use super::spec::{Call, Spec};
@@ -124,8 +124,7 @@ impl<'a, T: Results> Evaluation<'a, T> {
         if slots.positions.is_empty() {
             return;
         }
-        let near: Vec<&Pieces<'a, T::Event>> =
-            [slots.pieces].into_iter().chain(slots.measured.iter().map(|(_, passed)| passed)).collect();
+        let near = Near::new([slots.pieces].into_iter().chain(slots.measured.iter().map(|(_, passed)| passed)));
         for (frame, tallies) in self.spec.frames.iter().zip(&mut self.tallies) {
             let begin = tallies.len();
             for (part, ranges) in slots.ranges(self.spec, frame).iter().enumerate() {
@@ -354,6 +353,9 @@ fn measure<'a, T: Results>(spec: &Spec, slots: &mut [Slots<'_, 'a, T>]) {
                 Place::Peers => slots.peers[slot].1,
             });
             let positions = positions.collect();
+            if side == Side::Start {
+                walk.stroll(slots.pieces.range.start);
+            }
             slots.measured.push((positions, walk.passed()));
         }
     }

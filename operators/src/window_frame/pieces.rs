@@ -93,3 +93,44 @@ impl<'a, E: Clone> Pieces<'a, E> {
         }
     }
 }
+
+/// Rows from several places: what is asked for may begin in one list and go on in another.
+pub(super) struct Near<'p, 'a, E> {
+    /// By their positions.
+    lists: Vec<&'p Pieces<'a, E>>,
+}
+
+impl<'p, 'a, E: Clone> Near<'p, 'a, E> {
+    pub(super) fn new(lists: impl Iterator<Item = &'p Pieces<'a, E>>) -> Self {
+        let mut lists: Vec<&Pieces<'a, E>> = lists.filter(|pieces| !pieces.range.is_empty()).collect();
+        lists.sort_unstable_by_key(|pieces| pieces.range.start);
+        Near { lists }
+    }
+
+    /// These and others.
+    pub(super) fn with<'q>(&self, others: [Option<&'q Pieces<'a, E>>; 2]) -> Near<'q, 'a, E>
+    where
+        'p: 'q,
+    {
+        Near::new(self.lists.iter().copied().chain(others.into_iter().flatten()))
+    }
+
+    /// Whether all rows at these positions are here.
+    pub(super) fn contains(&self, from: i64, to: i64) -> bool {
+        let end = self.lists.iter().fold(from, |end, pieces| if pieces.range.contains(&end) { pieces.range.end } else { end });
+        end >= to
+    }
+
+    /// Visits the rows at positions `from .. to`, which must be here, with the number of their copies there.
+    #[inline]
+    pub(super) fn visit(&self, from: i64, to: i64, mut visit: impl FnMut(&E, i64)) {
+        let mut from = from;
+        for pieces in &self.lists {
+            if from < to && pieces.range.contains(&from) {
+                let end = pieces.range.end.min(to);
+                pieces.visit(from, end, &mut visit);
+                from = end;
+            }
+        }
+    }
+}

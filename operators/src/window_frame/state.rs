@@ -6,7 +6,6 @@ use std::ops::Bound;
 
 use deltic_zset::{Cursor, OrderedIndex, Summary, WeightCount, Weighted};
 
-use super::walk::Walk;
 use crate::row_key::RowKey;
 use crate::tally::{Results, Tally};
 
@@ -259,12 +258,6 @@ impl<'a, T: Results> View<'a, T> {
     /// The copies of a row.
     pub(super) fn copies(&self, row: &Entry<T::Event>) -> i64 {
         self.rows.weight(row)
-    }
-
-    /// Where the peers of a row begin and end.
-    pub(super) fn peers(&self, row: &RowKey) -> (i64, i64) {
-        let mut walk = Walk::new(self);
-        (walk.position(Some(RowKey::start_of(row.peers()))), walk.position(row.peers_end()))
     }
 
     /// How many copies stand before a place of the partition.

@@ -51,6 +51,21 @@ impl<'v, 'a, T: Results> Walk<'v, 'a, T> {
         position
     }
 
+    /// Goes on to a position if that is near.
+    pub(super) fn stroll(&mut self, to: i64) {
+        let Some((_, cursor, position)) = &mut self.reached else { return };
+        if to - *position > NEAR as i64 {
+            return;
+        }
+        while *position < to
+            && let Some((entry, copies)) = cursor.after()
+        {
+            self.passed.push(Piece { start: *position, copies, entry });
+            *position += copies;
+            cursor.step();
+        }
+    }
+
     /// The rows between the last places, which need not be all.
     pub(super) fn passed(self) -> Pieces<'a, T::Event> {
         let end = self.reached.map_or(self.start, |(.., position)| position);
