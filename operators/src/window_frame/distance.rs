@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Decimal128Array, Int64Array, PrimitiveArray};
 use arrow::compute::{self, SortOptions};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Schema, TimeUnit, TimestampMicrosecondType,
-    UInt64Type,
+    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int64Type, Schema, TimeUnit,
+    TimestampMicrosecondType, UInt64Type,
 };
 use deltic_circuit::SortKey;
 use deltic_circuit::frame::{FrameOffset, calendar_place, range_unit};
@@ -90,7 +90,8 @@ impl Distances {
             FrameOffset::Float(bits) => (float_bounds(&values, f64::from_bits(bits)), vec![false; values.len()]),
             FrameOffset::Exact(offset) => {
                 let unit = range_unit(&self.data_type).unwrap_or(1);
-                self.exact_bounds(&values, |value| value.saturating_mul(unit).saturating_add(offset), below)
+                let bounds = || self.exact_bounds(&values, |value| value.saturating_mul(unit).saturating_add(offset), below);
+                shifted(&values, offset).map_or_else(bounds, |bounds| (bounds, vec![false; values.len()]))
             }
             FrameOffset::Calendar { months, micros } => {
                 self.exact_bounds(&values, |value| calendar_place(value, &self.data_type, months, micros), below)
@@ -176,6 +177,21 @@ impl Distances {
     }
 }
 
+/// `values` with `offset` added, if they are of 64 bits in steps of one, and no sum is beyond them: the common case.
+fn shifted(values: &ArrayRef, offset: i128) -> Option<ArrayRef> {
+    fn add<T: ArrowPrimitiveType<Native = i64>>(values: &PrimitiveArray<T>, offset: i64) -> Option<ArrayRef> {
+        let sums = values.values().iter().map(|value| value.checked_add(offset)).collect::<Option<Vec<i64>>>()?;
+        let sums = PrimitiveArray::<T>::new(sums.into(), values.nulls().cloned());
+        Some(Arc::new(sums.with_data_type(values.data_type().clone())))
+    }
+    let offset = i64::try_from(offset).ok()?;
+    match values.data_type() {
+        DataType::Int64 => add(values.as_primitive::<Int64Type>(), offset),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => add(values.as_primitive::<TimestampMicrosecondType>(), offset),
+        _ => None,
+    }
+}
+
 fn float_bounds(values: &ArrayRef, offset: f64) -> ArrayRef {
     let canonical = |value: f64| if value.is_nan() { f64::NAN } else { value + 0.0 };
     Arc::new(values.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| canonical(value + offset)))
@@ -198,7 +214,7 @@ fn steps(values: &ArrayRef) -> Vec<Option<i128>> {
         DataType::UInt64 => wide(values.as_primitive::<UInt64Type>()),
         _ => {
             let integers = compute::cast(values, &DataType::Int64).expect("an integer of 32 bits fits 64");
-            wide(integers.as_primitive::<arrow::datatypes::Int64Type>())
+            wide(integers.as_primitive::<Int64Type>())
         }
     }
 }
