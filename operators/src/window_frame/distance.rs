@@ -201,7 +201,7 @@ fn float_bounds(values: &ArrayRef, offset: f64) -> ArrayRef {
 fn steps(values: &ArrayRef) -> Vec<Option<i128>> {
     fn wide<T>(array: &PrimitiveArray<T>) -> Vec<Option<i128>>
     where
-        T: arrow::datatypes::ArrowPrimitiveType,
+        T: ArrowPrimitiveType,
         T::Native: Into<i128>,
     {
         array.iter().map(|value| value.map(Into::into)).collect()
