@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, Schema};
 use datafusion_common::ScalarValue;
 use deltic_zset::ZBatch;
@@ -130,9 +131,28 @@ fn write_rows(text: &mut String, rows: &ZBatch) {
     }
 }
 
-/// The debug form of a value shows its variant and escapes strings, so it is unambiguous.
+/// The debug form of a value shows its variant and escapes strings, so it is unambiguous; but not that of values inside of others.
 fn write_value(text: &mut String, value: &ScalarValue) {
-    let _ = write!(text, " {value:?}:{}", value.data_type());
+    let parts: Vec<ArrayRef> = match value {
+        ScalarValue::List(list) if list.is_valid(0) => vec![list.value(0)],
+        ScalarValue::Struct(fields) if fields.is_valid(0) => fields.columns().to_vec(),
+        ScalarValue::Map(map) if map.is_valid(0) => map.value(0).columns().to_vec(),
+        _ => {
+            let _ = write!(text, " {value:?}:{}", value.data_type());
+            return;
+        }
+    };
+    let _ = write!(text, " {}", value.data_type());
+    for part in parts {
+        let _ = write!(text, " [{}", part.len());
+        for row in 0..part.len() {
+            match ScalarValue::try_from_array(&part, row) {
+                Ok(value) => write_value(text, &value),
+                Err(error) => text.push_str(&error.to_string()),
+            }
+        }
+        text.push(']');
+    }
 }
 
 /// Prefix notation with the type of every node.

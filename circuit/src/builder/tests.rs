@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion_common::ScalarValue;
 
 use crate::{
     BinaryOp, Circuit, CircuitBuilder, CircuitError, Expr, JoinKey, JoinKind, NodeId, Operator, Properties, SortKey, fingerprint,
@@ -76,6 +77,13 @@ fn fingerprints_depend_on_meaning_and_not_on_position() {
     assert_ne!(print(Expr::literal(5i64)), print(Expr::literal(5i32)));
     assert_ne!(print(Expr::literal("5")), print(Expr::literal(5i64)));
     assert_ne!(print(id().is_null()), print(id().is_not_null()));
+    // Values inside of others are not told apart by their text.
+    let list = |texts: &[&str]| {
+        let texts: Vec<ScalarValue> = texts.iter().map(|text| ScalarValue::from(*text)).collect();
+        Expr::Literal(ScalarValue::List(ScalarValue::new_list_nullable(&texts, &DataType::Utf8)))
+    };
+    assert_ne!(print(list(&["a, b"])), print(list(&["a", "b"])));
+    assert_eq!(print(list(&["a", "b"])), print(list(&["a", "b"])));
 }
 
 #[test]
