@@ -153,6 +153,14 @@ pub(crate) fn cast(value: &Value, to: &DataType, rows: usize) -> Result<Value, S
     kernel_result(cast::cast(value, to, false, rows))
 }
 
+/// As [`cast`], with NULL for what has no counterpart.
+///
+/// # Errors
+/// If there is no such cast.
+pub(crate) fn try_cast(value: &Value, to: &DataType, rows: usize) -> Result<Value, String> {
+    kernel_result(cast::cast(value, to, true, rows))
+}
+
 /// `left op right` for a comparison of operands of one type, for functions.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, Field};
 use arrow::util::display::array_value_to_string;
 use deltic_circuit::functions;
 use deltic_sql::JsonKind;
+use deltic_zset::maps::entry_types;
 use deltic_zset::{ZBatch, types};
 
 use crate::error::{Error, Result, code};
@@ -137,7 +138,7 @@ fn renamed(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
 
 /// Whether every value that has a counterpart in `to` keeps its meaning; those that have none are refused one by one.
 fn is_lossless(from: &DataType, to: &DataType) -> bool {
-    use DataType::{Binary, Date32, Decimal128, Float32, Float64, List, Null, Timestamp, Utf8};
+    use DataType::{Binary, Date32, Decimal128, Float32, Float64, List, Map, Null, Timestamp, Utf8};
     match (from, to) {
         (Null, _) | (Float32, Float64) | (Utf8, Binary) | (Date32, Timestamp(_, None)) => true,
         (from, to) if from.is_integer() && to.is_integer() => true,
@@ -147,6 +148,12 @@ fn is_lossless(from: &DataType, to: &DataType) -> bool {
         (DataType::Int8 | DataType::Int16 | DataType::Int32, Float64) => true,
         (DataType::UInt8 | DataType::UInt16 | DataType::UInt32, Float64) => true,
         (List(from), List(to)) => same_type(from.data_type(), to.data_type()) || is_lossless(from.data_type(), to.data_type()),
+        (Map(..), Map(..)) => match (entry_types(from), entry_types(to)) {
+            (Some((key, value)), Some((wanted_key, wanted))) => {
+                key == wanted_key && (same_type(value, wanted) || is_lossless(value, wanted))
+            }
+            _ => false,
+        },
         _ => false,
     }
 }

@@ -6,7 +6,7 @@ use arrow::array::{Int64Array, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::util::display::{DurationFormat, FormatOptions};
 use arrow::util::pretty::pretty_format_batches_with_options;
-use deltic::{Rows, Subscription};
+use deltic::{Rows, Subscription, text_keys};
 
 /// How rows are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -118,7 +118,7 @@ pub(crate) fn print_rows(batches: &[RecordBatch], format: Format, out: &mut dyn 
             let mut writer =
                 arrow::json::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::LineDelimited>(out);
             for batch in batches {
-                writer.write(batch)?;
+                writer.write(&text_keys(batch)?)?;
             }
             writer.finish()?;
         }

@@ -18,6 +18,7 @@ fn section(group: Group) -> &'static str {
         Group::Pattern => "Patterns",
         Group::Number => "Numbers",
         Group::Array => "Arrays",
+        Group::Map => "Maps",
         Group::Json => "JSON",
         Group::Other => "Any values",
     }
@@ -37,7 +38,7 @@ fn list() -> String {
     let mut all: Vec<&Definition> = definitions().collect();
     all.sort_by_key(|definition| (definition.group, definition.name));
     let mut out = String::new();
-    for group in [Group::Time, Group::Text, Group::Pattern, Group::Number, Group::Array, Group::Json, Group::Other] {
+    for group in [Group::Time, Group::Text, Group::Pattern, Group::Number, Group::Array, Group::Map, Group::Json, Group::Other] {
         writeln!(out, "## {}\n\n| call | yields |\n|---|---|", section(group)).unwrap();
         all.iter().filter(|definition| definition.group == group).for_each(|definition| out.push_str(&line(definition)));
         out.push('\n');

@@ -12,6 +12,14 @@ pub enum Error {
     /// The columns handed in do not fit the schema or one another.
     #[error("batch does not fit its schema: {0}")]
     Shape(String),
+    /// Entries that are no map.
+    #[error("the map in row {} has the key {what}", row + 1)]
+    Map {
+        /// The row of the column, from 0.
+        row: usize,
+        /// What is wrong with a key.
+        what: String,
+    },
     /// A sum of weights left the range of `i64`.
     #[error("a row's weight left the range of a 64-bit integer")]
     WeightOverflow,

@@ -13,7 +13,7 @@
 //!   nanoseconds in two. The cell of a NULL is zero.
 //! - A string cell is two words: the length in the low half of the first, then up to 12 bytes of text. Of a longer string the
 //!   first four bytes stay there and the second word says where the rest is: in the buffer of the batch it came from
-//!   ([`EncodedRows`]), or in the arena of the table it is stored in. Lists and structs are strings of bytes.
+//!   ([`EncodedRows`]), or in the arena of the table it is stored in. Lists, structs and maps are strings of bytes.
 //!
 //! The subtle fact: for canonical values equality of keys is equality of words, except for the second word of long strings. So a
 //! key without strings is compared with a handful of word compares, whatever its types.

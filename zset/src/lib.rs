@@ -14,6 +14,7 @@ mod exact_sum;
 mod group_table;
 pub mod hash;
 mod layout;
+pub mod maps;
 pub mod memory;
 mod nested;
 mod ordered_index;

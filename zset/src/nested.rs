@@ -1,4 +1,4 @@
-//! Lists and structs as byte strings.
+//! Lists, structs and maps as byte strings.
 //!
 //! Two values of one nested type are equal exactly if their bytes in Arrow's row format are. That makes a nested column a
 //! column of byte strings to everything in this crate. Intervals inside are justified first, as equal ones may differ.

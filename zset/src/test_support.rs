@@ -4,6 +4,7 @@
 //! of cells are as nasty as the contract allows: values drawn from small domains (so that rows repeat), extremes, garbage under
 //! NULLs, two spellings of equal intervals, sliced buffers.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use arrow::datatypes::{
 };
 use proptest::prelude::*;
 
+use crate::maps::{entry_types, map_type, maps_of};
 use crate::types::{interval_of_nanos, nanos_of};
 use crate::word::{Word, match_word_type};
 
@@ -58,6 +60,7 @@ pub(crate) fn any_type() -> impl Strategy<Value = DataType> {
     prop::sample::select(leaves).prop_recursive(2, 4, 2, |inner| {
         prop_oneof![
             inner.clone().prop_map(|item| DataType::List(Arc::new(Field::new_list_field(item, true)))),
+            (inner.clone(), inner.clone()).prop_map(|(key, value)| map_type(key, value)),
             prop::collection::vec(inner, 0..3).prop_map(|children| {
                 let fields: Vec<Field> =
                     children.into_iter().enumerate().map(|(index, child)| Field::new(format!("f{index}"), child, true)).collect();
@@ -99,6 +102,8 @@ fn any_cell(data_type: &DataType) -> BoxedStrategy<Cell> {
             text.prop_map(|text: String| Cell::Bytes(text.into_bytes())).boxed()
         }
         DataType::List(item) => prop::collection::vec(any_cell(item.data_type()), 0..3).prop_map(Cell::Nested).boxed(),
+        // Keys may be equal or NULL here; the column has what is left of them.
+        DataType::Map(entries, _) => prop::collection::vec(any_cell(entries.data_type()), 0..3).prop_map(Cell::Nested).boxed(),
         DataType::Struct(fields) => {
             let children: Vec<_> = fields.iter().map(|field| any_cell(field.data_type())).collect();
             children.prop_map(Cell::Nested).boxed()
@@ -165,6 +170,25 @@ fn nested_column_of(data_type: &DataType, cells: &[Cell], nulls: Option<NullBuff
                 fields.iter().enumerate().map(|(index, field)| column_of(field.data_type(), &child(index))).collect();
             Arc::new(StructArray::try_new_with_length(fields.clone(), columns, nulls, cells.len()).expect("children fit"))
         }
+        DataType::Map(..) => {
+            let pairs = |cell: &Cell| -> BTreeMap<Cell, Cell> {
+                let pair = |entry| match entry {
+                    Cell::Nested(entry) => {
+                        <[Cell; 2]>::try_from(entry).ok().filter(|[key, _]| *key != Cell::Null).map(<(Cell, Cell)>::from)
+                    }
+                    _ => None,
+                };
+                children(cell).into_iter().filter_map(pair).collect()
+            };
+            let rows: Vec<_> = cells.iter().map(pairs).collect();
+            let (keys, values): (Vec<Cell>, Vec<Cell>) = rows.iter().flat_map(|row| row.clone()).unzip();
+            let (key, value) = entry_types(data_type).expect("a map has keys and values");
+            let offsets = OffsetBuffer::from_lengths(rows.iter().map(BTreeMap::len));
+            let (maps, faults) = maps_of(&column_of(key, &keys), &column_of(value, &values), &offsets, nulls.as_ref())
+                .expect("any keys have an order");
+            assert!(faults.is_empty(), "keys are there once");
+            Arc::new(maps)
+        }
         other => unreachable!("{other} is not canonical"),
     }
 }
@@ -184,6 +208,10 @@ pub(crate) fn cell(column: &dyn Array, row: usize) -> Cell {
             DataType::List(_) => {
                 let items = column.as_list::<i32>().value(row);
                 Cell::Nested((0..items.len()).map(|item| cell(&items, item)).collect())
+            }
+            DataType::Map(..) => {
+                let entries = column.as_map().value(row);
+                Cell::Nested((0..entries.len()).map(|entry| cell(&entries, entry)).collect())
             }
             DataType::Struct(_) => Cell::Nested(column.as_struct().columns().iter().map(|child| cell(child, row)).collect()),
             other => unreachable!("{other} is not canonical"),

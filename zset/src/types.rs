@@ -10,13 +10,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ListArray, StructArray};
-use arrow::compute::{CastOptions, cast_with_options};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StructArray, UInt32Array};
+use arrow::compute::{CastOptions, cast_with_options, take};
 use arrow::datatypes::{
     DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef, Float32Type, Float64Type, IntervalMonthDayNano,
     IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
 };
+use arrow::util::display::array_value_to_string;
 
+use crate::maps::{Fault, entry_types, map_type, maps_of};
 use crate::{Error, Result};
 
 const NANOS_PER_DAY: i128 = 86_400_000_000_000;
@@ -24,7 +26,7 @@ const NANOS_PER_MONTH: i128 = 30 * NANOS_PER_DAY;
 
 /// The canonical type that values of `data_type` are stored in, or `None` if they cannot be stored.
 ///
-/// List elements are a nullable field `item`; struct fields keep their names and are nullable.
+/// List elements are a nullable field `item`; struct fields keep their names and are nullable. Maps: see [`maps`](crate::maps).
 pub fn canonical_type(data_type: &DataType) -> Option<DataType> {
     use DataType::*;
     Some(match data_type {
@@ -50,22 +52,76 @@ pub fn canonical_type(data_type: &DataType) -> Option<DataType> {
             let canonical = |field: &FieldRef| Some(Field::new(field.name(), canonical_type(field.data_type())?, true));
             Struct(fields.iter().map(canonical).collect::<Option<Vec<_>>>()?.into())
         }
+        Map(..) => {
+            let (key, value) = entry_types(data_type)?;
+            map_type(canonical_type(key)?, canonical_type(value)?)
+        }
         Dictionary(_, value) => canonical_type(value)?,
         _ => return None,
     })
 }
 
-/// `array` in its canonical type, with canonical floats. The same array (no copy) if it is canonical already.
+/// `array` in its canonical type, with canonical floats and maps. The same array (no copy) if it is canonical already, unless there are maps in it.
 ///
 /// # Errors
-/// [`Error::UnsupportedType`] if there is no canonical type, Arrow's error if a value does not fit it.
+/// [`Error::UnsupportedType`] if there is no canonical type, [`Error::Map`] if entries are no map, Arrow's error if a value does not fit its type.
 pub fn canonicalize(array: &ArrayRef) -> Result<ArrayRef> {
     let target = canonical_type(array.data_type()).ok_or_else(|| Error::UnsupportedType(array.data_type().clone()))?;
+    if has_map(&target) {
+        return canonicalize_maps(array);
+    }
     if *array.data_type() == target {
         return Ok(canonicalize_floats(array.clone()));
     }
     let options = CastOptions { safe: false, ..CastOptions::default() };
     Ok(canonicalize_floats(cast_with_options(array, &target, &options)?))
+}
+
+/// Whether there are maps in values of this canonical type.
+fn has_map(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Map(..) => true,
+        DataType::List(item) => has_map(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_map(field.data_type())),
+        _ => false,
+    }
+}
+
+/// [`canonicalize`] for arrays that are maps, or have maps in them: a type does not tell whether the entries are in order.
+fn canonicalize_maps(array: &ArrayRef) -> Result<ArrayRef> {
+    match array.data_type() {
+        DataType::Map(..) => {
+            let maps = array.as_map();
+            let (keys, values) = (canonicalize(maps.keys())?, canonicalize(maps.values())?);
+            let (canonical, faults) = maps_of(&keys, &values, maps.offsets(), maps.nulls())?;
+            match faults.first() {
+                None => Ok(Arc::new(canonical)),
+                Some((row, Fault::NullKey)) => Err(Error::Map { row: *row, what: "NULL".to_owned() }),
+                Some((row, Fault::EqualKeys(entry))) => {
+                    Err(Error::Map { row: *row, what: format!("{} twice", array_value_to_string(&keys, *entry)?) })
+                }
+            }
+        }
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            let spelling = DataType::List(Arc::new(Field::new_list_field(item.data_type().clone(), true)));
+            let lists = cast_with_options(array, &spelling, &CastOptions { safe: false, ..CastOptions::default() })?;
+            // What no row refers to must not be refused.
+            let lists = take(&lists, &UInt32Array::from_iter_values(0..lists.len() as u32), None)?;
+            let lists = lists.as_list::<i32>();
+            let values = canonicalize(lists.values())?;
+            let item = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+            Ok(Arc::new(ListArray::try_new(item, lists.offsets().clone(), values, lists.nulls().cloned())?))
+        }
+        DataType::Struct(fields) => {
+            let rows = array.as_struct();
+            let columns = rows.columns().iter().map(canonicalize).collect::<Result<Vec<_>>>()?;
+            let field = |(field, column): (&FieldRef, &ArrayRef)| Field::new(field.name(), column.data_type().clone(), true);
+            let fields: Vec<Field> = fields.iter().zip(&columns).map(field).collect();
+            Ok(Arc::new(StructArray::try_new(fields.into(), columns, rows.nulls().cloned())?))
+        }
+        DataType::Dictionary(_, value) => canonicalize(&cast_with_options(array, value, &CastOptions::default())?),
+        other => Err(Error::UnsupportedType(other.clone())),
+    }
 }
 
 /// `array` with one NaN and without `-0.0`, also inside of lists and structs. The same array (no copy) if it has neither.
@@ -138,7 +194,7 @@ pub fn justify_intervals(array: ArrayRef) -> ArrayRef {
     }
 }
 
-/// A list or struct with its children mapped by `map`, which must keep their types and lengths. The same array (no copy) if
+/// A list, struct or map with its children mapped by `map`, which must keep their types and lengths, and canonical keys as they are. The same array (no copy) if
 /// `map` gives all of them back as they are.
 fn map_children(array: ArrayRef, map: &dyn Fn(ArrayRef) -> ArrayRef) -> ArrayRef {
     match array.data_type() {
@@ -158,6 +214,16 @@ fn map_children(array: ArrayRef, map: &dyn Fn(ArrayRef) -> ArrayRef) -> ArrayRef
             }
             Arc::new(StructArray::new(fields.clone(), columns, row.nulls().cloned()))
         }
+        DataType::Map(entries, ordered) => {
+            let maps = array.as_map();
+            let old: ArrayRef = Arc::new(maps.entries().clone());
+            let new = map_children(old.clone(), map);
+            if Arc::ptr_eq(&new, &old) {
+                return array;
+            }
+            let new = new.as_struct().clone();
+            Arc::new(MapArray::new(entries.clone(), maps.offsets().clone(), new, maps.nulls().cloned(), *ordered))
+        }
         _ => array,
     }
 }
@@ -170,6 +236,7 @@ mod tests {
         Date64Array, DictionaryArray, Float32Array, Float64Array, Int32Array, IntervalMonthDayNanoArray, StringArray,
         TimestampSecondArray,
     };
+    use arrow::buffer::OffsetBuffer;
     use arrow::datatypes::Int8Type;
 
     use super::*;
@@ -216,6 +283,36 @@ mod tests {
         assert!(matches!(canonicalize(&array), Err(Error::UnsupportedType(_))));
         let array: ArrayRef = Arc::new(Int32Array::from(vec![1]));
         assert!(Arc::ptr_eq(&array, &canonicalize(&array).unwrap()));
+    }
+
+    #[test]
+    fn maps_are_in_order_wherever_they_are() {
+        let keys: ArrayRef = Arc::new(Float64Array::from(vec![1.0, -0.0, 7.0, 7.0]));
+        let values: ArrayRef = Arc::new(arrow::array::LargeStringArray::from(vec!["one", "zero", "a", "b"]));
+        let maps = |rows: &[usize]| {
+            let entries = StructArray::from(vec![
+                (Arc::new(Field::new("keys", DataType::Float64, false)), keys.clone()),
+                (Arc::new(Field::new("values", DataType::LargeUtf8, true)), values.clone()),
+            ]);
+            let field = Arc::new(Field::new("pairs", entries.data_type().clone(), false));
+            let offsets = OffsetBuffer::from_lengths(rows.iter().copied());
+            Arc::new(MapArray::new(field, offsets, entries, None, true)) as ArrayRef
+        };
+        let canonical = canonicalize(&maps(&[2])).unwrap();
+        assert_eq!(canonical.data_type(), &map_type(DataType::Float64, DataType::Utf8));
+        assert_eq!(canonical.as_map().keys().as_primitive::<Float64Type>().values()[0].to_bits(), 0);
+        assert_eq!(canonical.as_map().values().as_ref(), &StringArray::from(vec!["zero", "one"]) as &dyn Array);
+        assert_eq!(&canonicalize(&canonical).unwrap(), &canonical);
+
+        let list = |maps: ArrayRef, lengths: &[usize]| {
+            let item = Arc::new(Field::new_list_field(maps.data_type().clone(), true));
+            Arc::new(ListArray::new(item, OffsetBuffer::from_lengths(lengths.iter().copied()), maps, None)) as ArrayRef
+        };
+        let lists = canonicalize(&list(maps(&[2, 1]), &[1, 1])).unwrap();
+        assert_eq!(lists.as_list::<i32>().values().as_map().value(0), canonical.as_map().value(0));
+        let error = canonicalize(&list(maps(&[2, 2]), &[1, 1])).unwrap_err();
+        assert_eq!(error.to_string(), "the map in row 2 has the key 7.0 twice");
+        assert!(canonicalize(&list(maps(&[2, 2]), &[1, 1]).slice(0, 1)).is_ok(), "the second row is not there");
     }
 
     #[test]

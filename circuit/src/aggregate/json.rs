@@ -1,6 +1,6 @@
 //! Values as JSON text.
 //!
-//! As PostgreSQL has it: numbers and truth values are themselves, arrays and structs are arrays and objects, times are strings in ISO 8601, and
+//! As PostgreSQL has it: numbers and truth values are themselves, arrays are arrays, structs and maps are objects, times are strings in ISO 8601, and
 //! everything else is the string of its text, NaN and infinities included.
 
 use std::fmt::Write;
@@ -33,6 +33,17 @@ pub(super) fn write_json(out: &mut String, column: &ArrayRef, row: usize) {
                 write_json(out, &items, item);
             }
             out.push(']');
+        }
+        DataType::Map(..) => {
+            let entries = column.as_map().value(row);
+            out.push('{');
+            for entry in 0..entries.len() {
+                out.push_str(if entry > 0 { ", " } else { "" });
+                write_key(out, entries.column(0), entry);
+                out.push_str(": ");
+                write_json(out, entries.column(1), entry);
+            }
+            out.push('}');
         }
         DataType::Struct(fields) => {
             out.push('{');

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, Float32Array, PrimitiveArray, StringArray, StringBuilder, new_null_array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, Float32Array, MapArray, PrimitiveArray, StringArray, StringBuilder,
+    new_null_array,
 };
+use arrow::buffer::NullBuffer;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
@@ -15,7 +17,7 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 use arrow::util::display::FormatOptions;
-use deltic_zset::types;
+use deltic_zset::{maps, types};
 
 use super::decimal::divide_half_away;
 use super::text::{render, sql_type, write_value};
@@ -86,12 +88,32 @@ fn convert(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
             Ok(Arc::new(dates))
         }
         (Date32 | Time64(TimeUnit::Microsecond) | Timestamp(TimeUnit::Microsecond, _) | Interval(_) | Duration(_), Utf8)
-        | (List(_) | Struct(_), Utf8) => Ok(to_text(from)),
+        | (List(_) | Struct(_) | Map(..), Utf8) => Ok(to_text(from)),
+        (Map(..), Map(..)) => map_to_map(from.as_map(), to),
         (Utf8, Binary | LargeBinary | BinaryView | Utf8View | LargeUtf8) => arrow_cast(from, to),
         (Utf8, Boolean) => Ok(text_to_boolean(trimmed(from).as_string())),
         (Utf8, to) => arrow_cast(&trimmed(from), to),
         _ => arrow_cast(from, to),
     }
+}
+
+/// Each key and each value cast; a map has no counterpart if one of these has none, or if keys become equal.
+fn map_to_map(from: &MapArray, to: &DataType) -> Result<ArrayRef, ArrowError> {
+    let Some((key, value)) = maps::entry_types(to) else { return arrow_cast(&(Arc::new(from.clone()) as ArrayRef), to) };
+    let convert = |entries: &ArrayRef, to: &DataType| match entries.data_type() {
+        same if same == to => Ok(entries.clone()),
+        _ => convert(entries, to).map(types::canonicalize_floats),
+    };
+    let (keys, values) = (convert(from.keys(), key)?, convert(from.values(), value)?);
+    let offsets = from.value_offsets();
+    let is_whole = |row: usize| {
+        let mut entries = offsets[row] as usize..offsets[row + 1] as usize;
+        from.is_valid(row) && entries.all(|entry| keys.is_valid(entry) && values.is_null(entry) == from.values().is_null(entry))
+    };
+    let nulls = NullBuffer::from((0..from.len()).map(is_whole).collect::<Vec<_>>());
+    let (made, _) =
+        maps::maps_of(&keys, &values, from.offsets(), Some(&nulls)).map_err(|error| ArrowError::CastError(error.to_string()))?;
+    Ok(Arc::new(made))
 }
 
 fn arrow_cast(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {

@@ -1,6 +1,6 @@
 //! Comparisons. Values are canonical, so Arrow's total order of floats is SQL's: one NaN, equal to itself and greatest.
 //!
-//! Two kinds need more than Arrow's kernels: intervals compare by duration (1 month = 30 days, 1 day = 24 hours), lists and structs
+//! Two kinds need more than Arrow's kernels: intervals compare by duration (1 month = 30 days, 1 day = 24 hours), lists, structs and maps
 //! element by element with NULLs equal and last.
 
 use std::cmp::Ordering;

@@ -9,6 +9,7 @@ mod casts;
 mod conditions;
 mod functions;
 mod laws;
+mod maps;
 mod own_functions;
 
 use arrow::array::{Array, ArrayRef};

@@ -5,12 +5,13 @@
 
 use std::fmt::Write;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, MapArray};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, DurationMicrosecondType, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
     Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
 };
 use arrow::util::display::array_value_to_string;
+use deltic_zset::maps::entry_types;
 
 use crate::calendar::{Civil, DAY_US, civil_of_day};
 
@@ -63,6 +64,7 @@ pub(super) fn write_value(out: &mut String, column: &ArrayRef, row: usize) {
                 (0..column.as_list::<i32>().value(row).len()).map(|i| (column.as_list::<i32>().value(row), i)),
             );
         }
+        DataType::Map(..) => write_map(out, column.as_map(), row),
         DataType::Struct(_) => {
             write_elements(out, ('(', ')'), column.as_struct().columns().iter().map(|field| (field.clone(), row)));
         }
@@ -80,6 +82,22 @@ fn write_elements(out: &mut String, (open, close): (char, char), elements: impl 
         }
     }
     out.push(close);
+}
+
+/// `{key=>value,..}`, as Materialize prints maps.
+fn write_map(out: &mut String, maps: &MapArray, row: usize) {
+    out.push('{');
+    let entries = maps.value_offsets()[row] as usize..maps.value_offsets()[row + 1] as usize;
+    for entry in entries.clone() {
+        out.push_str(if entry > entries.start { "," } else { "" });
+        write_value(out, maps.keys(), entry);
+        out.push_str("=>");
+        match maps.values().is_null(entry) {
+            true => out.push_str("NULL"),
+            false => write_value(out, maps.values(), entry),
+        }
+    }
+    out.push('}');
 }
 
 /// The date of a day counted from 1970-01-01.
@@ -209,6 +227,10 @@ pub(crate) fn sql_type(data_type: &DataType) -> String {
                 fields.iter().map(|field| format!("{} {}", field.name(), sql_type(field.data_type()))).collect();
             format!("STRUCT<{}>", fields.join(", "))
         }
+        DataType::Map(..) => match entry_types(data_type) {
+            Some((key, value)) => format!("MAP({}, {})", sql_type(key), sql_type(value)),
+            None => data_type.to_string(),
+        },
         other => other.to_string(),
     }
 }

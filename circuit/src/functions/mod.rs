@@ -12,6 +12,7 @@ mod call;
 mod encoding;
 mod json;
 pub(crate) mod kept;
+pub mod map;
 mod math;
 mod number_pattern;
 mod parameters;
@@ -41,6 +42,7 @@ pub enum Group {
     Pattern,
     Number,
     Array,
+    Map,
     Json,
     Other,
 }
@@ -69,9 +71,8 @@ pub struct Definition {
 
 /// The definitions, by group.
 pub fn definitions() -> impl Iterator<Item = &'static Definition> {
-    [time::DEFINITIONS, text::DEFINITIONS, regex::DEFINITIONS, math::DEFINITIONS, array::DEFINITIONS, json::DEFINITIONS]
-        .into_iter()
-        .flatten()
+    let numbers_and_texts = [time::DEFINITIONS, text::DEFINITIONS, regex::DEFINITIONS, math::DEFINITIONS];
+    numbers_and_texts.into_iter().chain([array::DEFINITIONS, map::DEFINITIONS, json::DEFINITIONS]).flatten()
 }
 
 /// All functions of our own.

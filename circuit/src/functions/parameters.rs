@@ -1,6 +1,7 @@
 //! What kinds of arguments a function takes, and the types that they are cast to.
 
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use deltic_zset::maps::entry_types;
 use deltic_zset::types::canonical_type;
 
 use super::Definition;
@@ -31,6 +32,10 @@ pub(super) enum Kind {
     Interval,
     /// Any array.
     Array,
+    /// Any map.
+    Map,
+    /// A key of the map that is the first argument.
+    Key,
     /// Anything, as it is. An untyped NULL is a text.
     Any,
 }
@@ -40,7 +45,7 @@ const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 impl Kind {
     /// The type that an argument of `data_type` is cast to, if it is of this kind.
     fn coerce(self, data_type: &DataType) -> Option<DataType> {
-        use DataType::{Binary, Boolean, Date32, Duration, Float64, Int64, Interval, List, Null, Time64, Timestamp, Utf8};
+        use DataType::{Binary, Boolean, Date32, Duration, Float64, Int64, Interval, List, Map, Null, Time64, Timestamp, Utf8};
         let data_type = if data_type == &Null { Null } else { canonical_type(data_type)? };
         Some(match (self, data_type) {
             (Kind::Text, Utf8 | Null) => Utf8,
@@ -60,11 +65,29 @@ impl Kind {
             }
             (Kind::Interval, Utf8) => Interval(IntervalUnit::MonthDayNano),
             (Kind::Array, data_type @ List(_)) => data_type,
+            (Kind::Map, data_type @ Map(..)) => data_type,
             (Kind::Any, Null) => Utf8,
             (Kind::Any, data_type) => data_type,
             _ => return None,
         })
     }
+}
+
+/// The type that an argument of `data_type` is cast to if it can be a key of `map`. Numbers and times stay as they are: one that a cast would round is no
+/// key, rather than another one.
+fn key_of(map: &DataType, data_type: &DataType) -> Option<DataType> {
+    let map = canonical_type(map)?;
+    let (key, _) = entry_types(&map)?;
+    if data_type == &DataType::Null {
+        return Some(key.clone());
+    }
+    let data_type = canonical_type(data_type)?;
+    let is_time = |data_type: &DataType| matches!(data_type, DataType::Timestamp(..) | DataType::Date32);
+    if data_type == *key || data_type.is_numeric() && key.is_numeric() || is_time(&data_type) && is_time(key) {
+        return Some(data_type);
+    }
+    let is_written = data_type == DataType::Utf8 && !key.is_nested();
+    (is_written || data_type.is_nested() && key.is_nested()).then(|| key.clone())
 }
 
 /// The types that arguments of `types` are cast to.
@@ -78,7 +101,11 @@ pub(super) fn coerce(definition: &Definition, types: &[DataType]) -> Result<Vec<
         .iter()
         .enumerate()
         .map(|(index, data_type)| {
-            definition.parameters[index.min(last)].coerce(data_type).ok_or_else(|| {
+            let coerced = match definition.parameters[index.min(last)] {
+                Kind::Key => key_of(&types[0], data_type),
+                kind => kind.coerce(data_type),
+            };
+            coerced.ok_or_else(|| {
                 let found = types.iter().map(sql_type).collect::<Vec<_>>().join(", ");
                 format!("{} does not take the types ({found}): it is called as {}", definition.name, definition.usage)
             })

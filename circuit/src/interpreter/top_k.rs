@@ -124,7 +124,7 @@ pub(crate) fn compare_values(left: &ScalarValue, right: &ScalarValue) -> Orderin
         // Canonical NaN is the greatest in the total order of floats.
         (ScalarValue::Float64(Some(left)), ScalarValue::Float64(Some(right))) => left.total_cmp(right),
         (ScalarValue::Float32(Some(left)), ScalarValue::Float32(Some(right))) => left.total_cmp(right),
-        (ScalarValue::List(_) | ScalarValue::Struct(_), _) => compare_nested(left, right),
+        (ScalarValue::List(_) | ScalarValue::Struct(_) | ScalarValue::Map(_), _) => compare_nested(left, right),
         _ => {
             let (left, right) = (identity(std::slice::from_ref(left)), identity(std::slice::from_ref(right)));
             left[0].partial_cmp(&right[0]).unwrap_or(Ordering::Equal)
@@ -132,7 +132,7 @@ pub(crate) fn compare_values(left: &ScalarValue, right: &ScalarValue) -> Orderin
     }
 }
 
-/// Lists and structs element by element, NULLs in them last, as Arrow's comparator.
+/// Lists, structs and maps element by element, NULLs in them last, as Arrow's comparator.
 fn compare_nested(left: &ScalarValue, right: &ScalarValue) -> Ordering {
     let options = arrow::compute::SortOptions { descending: false, nulls_first: false };
     let arrays = left.to_array().and_then(|left| Ok((left, right.to_array()?)));

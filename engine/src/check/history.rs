@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion_common::ScalarValue;
 use deltic_sql::EventTimeDefinition;
 use deltic_zset::ZBatch;
@@ -90,32 +90,6 @@ pub(super) fn weighted_rows(batch: &ZBatch) -> HashMap<Row, i64> {
     }
     rows.retain(|_, weight| *weight != 0);
     rows
-}
-
-/// The SQL name of a canonical type, for the literals of columns whose declaration is not at hand.
-pub(super) fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Boolean => "BOOLEAN".into(),
-        DataType::Int8 => "TINYINT".into(),
-        DataType::Int16 => "SMALLINT".into(),
-        DataType::Int32 => "INT".into(),
-        DataType::Int64 => "BIGINT".into(),
-        DataType::UInt8 => "TINYINT UNSIGNED".into(),
-        DataType::UInt16 => "SMALLINT UNSIGNED".into(),
-        DataType::UInt32 => "INT UNSIGNED".into(),
-        DataType::UInt64 => "BIGINT UNSIGNED".into(),
-        DataType::Float32 => "REAL".into(),
-        DataType::Float64 => "DOUBLE".into(),
-        DataType::Decimal128(precision, scale) => format!("DECIMAL({precision}, {scale})"),
-        DataType::Utf8 => "VARCHAR".into(),
-        DataType::Binary => "BYTEA".into(),
-        DataType::Date32 => "DATE".into(),
-        DataType::Time64(_) => "TIME".into(),
-        DataType::Timestamp(_, None) => "TIMESTAMP".into(),
-        DataType::Timestamp(_, Some(_)) => "TIMESTAMPTZ".into(),
-        DataType::Interval(_) => "INTERVAL".into(),
-        other => other.to_string(),
-    }
 }
 
 impl Step {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use deltic_circuit::{Circuit, TimeSource};
 use deltic_sql::{Catalog, Created, EventTimeDefinition, Relation, RelationKind, Statement, WatermarkStrategy};
 
-use super::history::{InputRelation, type_name};
+use super::history::InputRelation;
 use super::{PlainView, Setup, ViewUnderCheck};
+use crate::execute::type_name;
 use crate::{Error, Result};
 
 /// A setup in the making: statements are added one by one, and a view that is refused leaves no trace.

@@ -3,9 +3,16 @@
 //! Values come from small pools so that keys meet, groups fill up and empty again, and duplicates occur; now and then one is
 //! NULL, extreme (the ends of a type's range, NaN, the empty string, times before 1970) or from a wide range.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, new_empty_array};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, IntervalMonthDayNano, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion_common::ScalarValue;
+use deltic_zset::maps::{entry_types, maps_of};
+use deltic_zset::types::canonicalize;
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -95,18 +102,33 @@ fn ordinary_value(rng: &mut StdRng, data_type: &DataType, seed: i64, profile: &P
             let values: Vec<_> = (0..len).map(|_| random_value(rng, field.data_type(), field.is_nullable(), profile)).collect();
             ScalarValue::List(ScalarValue::new_list(&values, field.data_type(), field.is_nullable()))
         }
+        DataType::Map(..) => random_map(rng, data_type, profile).unwrap_or_else(|| null_of(data_type)),
         DataType::Struct(fields) => {
             let mut builder = datafusion_common::scalar::ScalarStructBuilder::new();
             for field in fields {
-                builder = builder.with_scalar(
-                    std::sync::Arc::clone(field),
-                    random_value(rng, field.data_type(), field.is_nullable(), profile),
-                );
+                builder =
+                    builder.with_scalar(Arc::clone(field), random_value(rng, field.data_type(), field.is_nullable(), profile));
             }
             builder.build().unwrap_or_else(|_| null_of(data_type))
         }
         other => null_of(other),
     }
+}
+
+fn random_map(rng: &mut StdRng, data_type: &DataType, profile: &Profile) -> Option<ScalarValue> {
+    let (key, value) = entry_types(data_type)?;
+    let mut entries = HashMap::new();
+    for _ in 0..rng.random_range(0..3) {
+        entries.insert(random_value(rng, key, false, profile), random_value(rng, value, true, profile));
+    }
+    let (keys, values): (Vec<ScalarValue>, Vec<ScalarValue>) = entries.into_iter().unzip();
+    let column = |values: Vec<ScalarValue>, data_type: &DataType| match values.is_empty() {
+        true => Some(new_empty_array(data_type)),
+        false => ScalarValue::iter_to_array(values).ok().and_then(|values| canonicalize(&values).ok()),
+    };
+    let offsets = OffsetBuffer::from_lengths([keys.len()]);
+    let (maps, _) = maps_of(&column(keys, key)?, &column(values, value)?, &offsets, None).ok()?;
+    Some(ScalarValue::Map(Arc::new(maps)))
 }
 
 /// Short and long strings, with a common prefix beyond what state structures keep inline.
@@ -180,6 +202,18 @@ pub(super) fn sql_literal(value: &ScalarValue, type_name: &str) -> String {
                 .map(|item| sql_literal(&item, &item.data_type().to_string()))
                 .collect();
             format!("[{}]", items.join(", "))
+        }
+        ScalarValue::Map(maps) => {
+            let entries = maps.value(0);
+            let part = |column: usize, row| {
+                let array = entries.column(column);
+                ScalarValue::try_from_array(array, row)
+                    .map(|value| sql_literal(&value, &crate::execute::type_name(array.data_type())))
+                    .ok()
+            };
+            let items: Vec<String> =
+                (0..entries.len()).filter_map(|row| Some(format!("{}: {}", part(0, row)?, part(1, row)?))).collect();
+            format!("MAP {{{}}}", items.join(", "))
         }
         ScalarValue::Struct(fields) => {
             let items: Vec<String> = fields

@@ -10,6 +10,7 @@ use deltic_operators::holds_contents;
 use deltic_sql::{
     Catalog, Explain, ExplainFormat, ExplainTarget, ExplainWhat, Name, Relation, RelationKind, Show, SqlFunction, plan_query,
 };
+use deltic_zset::maps::entry_types;
 
 use crate::Database;
 use crate::error::{Error, Result, code};
@@ -165,7 +166,7 @@ fn column_type(relation: &Relation, column: usize) -> String {
 }
 
 /// A canonical type as SQL spells it.
-fn type_name(data_type: &DataType) -> String {
+pub(crate) fn type_name(data_type: &DataType) -> String {
     let name = match data_type {
         DataType::Boolean => "BOOLEAN",
         DataType::Int8 => "TINYINT",
@@ -192,6 +193,10 @@ fn type_name(data_type: &DataType) -> String {
                 fields.iter().map(|field| format!("{} {}", field.name(), type_name(field.data_type()))).collect();
             return format!("STRUCT<{}>", fields.join(", "));
         }
+        DataType::Map(..) => match entry_types(data_type) {
+            Some((key, value)) => return format!("MAP({}, {})", type_name(key), type_name(value)),
+            None => return data_type.to_string(),
+        },
         other => return other.to_string(),
     };
     name.to_owned()

@@ -66,6 +66,7 @@ impl Dialect for DelticDialect {
         supports_bitwise_shift_operators,
         supports_named_fn_args_with_assignment_operator,
         supports_struct_literal,
+        support_map_literal_syntax,
         supports_nested_comments,
         supports_string_escape_constant,
         supports_array_typedef_with_brackets,

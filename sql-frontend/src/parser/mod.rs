@@ -15,6 +15,7 @@ mod exclude;
 mod explain;
 mod function;
 mod grouping;
+mod map_type;
 mod modify;
 mod options;
 mod recursive;
@@ -52,7 +53,8 @@ pub fn parse(sql: &str) -> Result<Vec<Parsed>, SqlError> {
             let position = Position::from(first.span.start);
             let text = &sql[start..end];
             let mut parser = StatementParser { parser: Parser::new(&DelticDialect).with_recursion_limit(MAX_DEPTH), text };
-            let tokens = grouping::normalise(as_of::normalise(spelled::normalise(tokens.to_vec())));
+            let tokens = map_type::normalise(spelled::normalise(tokens.to_vec()));
+            let tokens = grouping::normalise(as_of::normalise(tokens));
             let tokens = recursive::normalise(exclude::normalise(tokens))?;
             parser.parser = parser.parser.with_tokens_with_locations(tokens);
             let statement = parser.parse().map_err(|error| at_end_of(error, position, last))?;

@@ -17,8 +17,8 @@ pub struct BuiltinFunctions {
     pub rewritten: Vec<&'static str>,
 }
 
-/// Functions of DataFusion that plans have, but SQL should not name: they are about Arrow's types, or about types that Deltic has not (maps, unions), or
-/// take functions.
+/// Functions of DataFusion that plans have, but SQL should not name: they are about Arrow's types, or about types that Deltic has not (unions), or take functions, or are not
+/// what ours of the same name are (maps).
 const INTERNAL: &[&str] = &[
     "array_any_match",
     "array_filter",

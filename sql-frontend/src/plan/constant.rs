@@ -79,12 +79,21 @@ pub(super) fn select(items: Vec<ast::SelectItem>, from: Option<ast::TableFactor>
 /// # Errors
 /// If the type is not supported.
 pub(crate) fn plan_column_type(column: &ColumnDefinition) -> Result<DataType, SqlError> {
-    let catalog = Catalog::new();
-    let context = Context::new(&catalog);
-    let definition = ast::ColumnDef { name: ast::Ident::new("c"), data_type: column.data_type.clone(), options: vec![] };
-    let schema = planner(&context).build_schema(vec![definition]).map_err(|error| {
+    let data_type = plan_type(&column.data_type).map_err(|error| {
         let nothing = select(vec![], None);
         SqlError { code: Code::Type.as_str(), ..diagnose::diagnose(&error, &nothing, column.type_position) }
     })?;
-    types::canonical(schema.field(0).data_type(), &format!("column {}", column.name.value), column.type_position)
+    types::canonical(&data_type, &format!("column {}", column.name.value), column.type_position)
+}
+
+/// The type as DataFusion spells it.
+///
+/// # Errors
+/// If there is no such type.
+pub(super) fn plan_type(sql_type: &ast::DataType) -> datafusion_common::Result<DataType> {
+    let catalog = Catalog::new();
+    let context = Context::new(&catalog);
+    let definition = ast::ColumnDef { name: ast::Ident::new("c"), data_type: sql_type.clone(), options: vec![] };
+    let schema = planner(&context).build_schema(vec![definition])?;
+    Ok(schema.field(0).data_type().clone())
 }

@@ -231,6 +231,7 @@ fn postgres_name(expr: &Expr) -> Option<String> {
         Expr::Overlay { .. } => "overlay",
         Expr::Interval(_) => "interval",
         Expr::Array(_) => "array",
+        Expr::Map(_) => "map",
         _ => return None,
     };
     Some(fixed.to_string())

@@ -1,4 +1,4 @@
-//! Operators and syntax that are functions of ours: fields of times, multiples of intervals, and navigation in JSON.
+//! Operators and syntax that are functions of ours: fields of times, multiples of intervals, maps, and navigation in JSON.
 //!
 //! What an operator means depends on the types of its sides (`@>` is of arrays and of JSON), which the syntax tree does not know: so it is chosen while
 //! expressions are bound. JSON is text here: that a text is JSON is known of the columns of tables that are declared so (their fields are marked), and of
@@ -6,12 +6,16 @@
 
 use std::sync::Arc;
 
+use arrow::array::new_empty_array;
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
-use datafusion_common::{DFSchema, Result, plan_err};
+use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue, plan_err};
 use datafusion_expr::expr::ScalarFunction;
-use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion_expr::{Expr, ExprSchemable};
-use deltic_circuit::functions::{self, JSON_MARK};
+use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr};
+use datafusion_expr::{Expr, ExprSchemable, GetFieldAccess};
+use datafusion_functions_nested::make_array::make_array;
+use deltic_circuit::functions::{self, JSON_MARK, map};
+use deltic_zset::maps::maps_of;
 use deltic_zset::types::canonical_type;
 use sqlparser::ast::BinaryOperator;
 
@@ -22,6 +26,37 @@ pub(crate) struct DelticOperators;
 impl ExprPlanner for DelticOperators {
     fn plan_extract(&self, arguments: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         Ok(PlannerResult::Planned(call("date_part", arguments)?))
+    }
+
+    fn plan_make_map(&self, arguments: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        if arguments.is_empty() {
+            // Without entries it is of texts, as a NULL without a type is.
+            let empty = new_empty_map(DataType::Utf8, DataType::Utf8)?;
+            return Ok(PlannerResult::Planned(Expr::Literal(empty, None)));
+        }
+        if arguments.len() % 2 != 0 {
+            return plan_err!("the last key has no value: map is called as map(keys, values) or map(key, value, ..)");
+        }
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
+        for (place, argument) in arguments.into_iter().enumerate() {
+            if place % 2 == 0 {
+                keys.push(argument)
+            } else {
+                values.push(argument)
+            };
+        }
+        Ok(PlannerResult::Planned(call(map::MAKE, vec![array_of(keys), array_of(values)])?))
+    }
+
+    fn plan_field_access(&self, access: RawFieldAccessExpr, schema: &DFSchema) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        let is_map = matches!(access.expr.get_type(schema), Ok(DataType::Map(..)));
+        let key = match &access.field_access {
+            GetFieldAccess::NamedStructField { name } if is_map => Expr::Literal(name.clone(), None),
+            GetFieldAccess::ListIndex { key } if is_map => key.as_ref().clone(),
+            GetFieldAccess::ListRange { .. } if is_map => return plan_err!("a map has no ranges"),
+            _ => return Ok(PlannerResult::Original(access)),
+        };
+        Ok(PlannerResult::Planned(call(map::ELEMENT, vec![access.expr, key])?))
     }
 
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
@@ -47,6 +82,22 @@ impl ExprPlanner for DelticOperators {
         };
         Ok(PlannerResult::Planned(call(function, vec![expr.left, expr.right])?))
     }
+}
+
+/// The array of `elements`; of nothing but NULLs one of texts.
+fn array_of(mut elements: Vec<Expr>) -> Expr {
+    let is_untyped = |element: &Expr| matches!(element, Expr::Literal(ScalarValue::Null, _));
+    if elements.iter().all(is_untyped) {
+        elements.fill(Expr::Literal(ScalarValue::Utf8(None), None));
+    }
+    make_array(elements)
+}
+
+fn new_empty_map(key: DataType, value: DataType) -> Result<ScalarValue> {
+    let (keys, values) = (new_empty_array(&key), new_empty_array(&value));
+    let maps = maps_of(&keys, &values, &OffsetBuffer::from_lengths([0]), None);
+    let (maps, _) = maps.map_err(|error| DataFusionError::External(Box::new(error)))?;
+    Ok(ScalarValue::Map(Arc::new(maps)))
 }
 
 fn is_text(expr: &Expr, schema: &DFSchema) -> Result<bool> {
@@ -78,7 +129,8 @@ fn are_json(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
     }
 }
 
-fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr> {
+/// The call of a function of ours.
+pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr> {
     match functions::named(name) {
         Some(function) => Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&function), arguments))),
         None => plan_err!("there is no function {name}"),

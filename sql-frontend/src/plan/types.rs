@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::{DataFusionError, Result};
 use datafusion_expr::planner::TypePlanner;
+use deltic_zset::maps::map_type;
 use deltic_zset::types::canonical_type;
 use sqlparser::ast::{CharacterLength, DataType as SqlType, ExactNumberInfo, TimezoneInfo};
 
@@ -37,6 +38,7 @@ pub(crate) const TYPE_NAMES: &[&str] = &[
     "INTERVAL",
     "JSON",
     "JSONB",
+    "MAP",
 ];
 
 const MICROSECONDS: u64 = 6;
@@ -70,6 +72,7 @@ impl TypePlanner for DelticTypes {
                 ExactNumberInfo::Precision(1..=24) => DataType::Float32,
                 _ => return Err(refused(sql_type, "FLOAT(n) has at most 53 binary digits")),
             },
+            SqlType::Map(key, value) => map_type(part(sql_type, key)?, part(sql_type, value)?),
             // JSON is kept as text: see [`json_kind`].
             SqlType::Nvarchar(_)
             | SqlType::CharacterVarying(_)
@@ -81,6 +84,18 @@ impl TypePlanner for DelticTypes {
         };
         Ok(Some(Arc::new(Field::new("type", data_type, true))))
     }
+}
+
+/// The type of the keys or values of the map `whole`.
+fn part(whole: &SqlType, part: &SqlType) -> Result<DataType> {
+    if max_length(part).is_some() {
+        return Err(refused(whole, "lengths are not checked in maps: use VARCHAR"));
+    }
+    if json_kind(part).is_some() {
+        return Err(refused(whole, "JSON is not checked in maps: use VARCHAR"));
+    }
+    let planned = super::constant::plan_type(part)?;
+    canonical_type(&planned).ok_or_else(|| refused(whole, "its keys or values are of a type that is not supported"))
 }
 
 fn check_precision(sql_type: &SqlType, precision: Option<u64>) -> Result<()> {

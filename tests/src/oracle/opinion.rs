@@ -9,7 +9,7 @@
 //! - CASE over a join that pads with NULLs: `t RIGHT JOIN u ON .. WHERE CASE WHEN u.s IN (u.s, u.s) THEN t.x = u.x ELSE NULL END` keeps
 //!   rows for which that is NULL (found by the query generator);
 //! - grouping sets in subqueries: `LATERAL (SELECT count(*) .. GROUP BY ROLLUP (a))` has no row there where no row of the input belongs to the outer one;
-//! - orders and comparisons of lists: a NULL in one is less than any other element there, and greater here;
+//! - orders and comparisons of lists and maps: a NULL in one is less than any other element there, and greater here;
 //! - results with intervals: they are equal by their fields there, by their duration here;
 //! - inputs with extreme numbers: its sums round after each row and wrap, ours are exact.
 //!
@@ -131,7 +131,8 @@ fn is_comparable(sql: &str, tables: &[(String, ZBatch)], rows: &ZBatch) -> bool 
     let cases_over_padding = pads && text.contains("case when");
     let has_sets = [" rollup", " cube", " grouping sets"].iter().any(|sets| text.contains(sets));
     let nested_sets = has_sets && text.contains("(select");
-    let makes_lists = text.contains("array[") || tables.iter().any(|(_, rows)| rows.columns().iter().any(is_list));
+    let makes_lists = ["array[", "map {", "map(", "map_"].iter().any(|word| text.contains(word))
+        || tables.iter().any(|(_, rows)| rows.columns().iter().any(is_list));
     let orders_lists = makes_lists
         && ["<", ">", "min(", "max(", "order by", "between", "least(", "greatest("].iter().any(|word| text.contains(word));
     let wrong = has_interval || cases_over_padding || nested_sets || orders_lists;
@@ -139,7 +140,7 @@ fn is_comparable(sql: &str, tables: &[(String, ZBatch)], rows: &ZBatch) -> bool 
 }
 
 fn is_list(column: &ArrayRef) -> bool {
-    matches!(column.data_type(), DataType::List(_))
+    matches!(column.data_type(), DataType::List(_) | DataType::Map(..))
 }
 
 /// Whether no number in the column is extreme. What is not a number is mild.

@@ -25,7 +25,7 @@ fn call(name: &str, arguments: &[Expr]) -> Result<Expr, String> {
 }
 
 /// What the function yields for these arguments: as constants, and as columns between rows of NULLs. The arguments `fixed` must be constants.
-fn of(name: &str, arguments: &[ScalarValue], fixed: &[usize]) -> String {
+pub(super) fn of(name: &str, arguments: &[ScalarValue], fixed: &[usize]) -> String {
     let literals: Vec<Expr> = arguments.iter().map(|argument| Expr::literal(argument.clone())).collect();
     let by_literals = match call(name, &literals) {
         Ok(expr) => results(&expr, &[], 1).remove(0),

@@ -172,6 +172,11 @@ fn json_of(array: &ArrayRef, row: usize) -> Result<Json, String> {
             let items = array.as_list::<i32>().value(row);
             Json::Array((0..items.len()).map(|index| json_of(&items, index)).collect::<Result<_, _>>()?)
         }
+        DataType::Map(..) => {
+            let entries = array.as_map().value(row);
+            let member = |entry| Ok((render(entries.column(0), entry), json_of(entries.column(1), entry)?));
+            Json::Object((0..entries.len()).map(member).collect::<Result<_, String>>()?)
+        }
         DataType::Struct(fields) => {
             let columns = array.as_struct().columns();
             let members = fields.iter().zip(columns).map(|(field, column)| Ok((field.name().clone(), json_of(column, row)?)));

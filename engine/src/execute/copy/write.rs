@@ -7,11 +7,12 @@ use std::path::Path;
 use arrow::array::RecordBatch;
 use arrow::csv::WriterBuilder;
 use arrow::error::ArrowError;
-use arrow::json::LineDelimitedWriter;
+use arrow::json;
 use deltic_sql::{Copy, CopyFormat};
 use parquet::arrow::ArrowWriter;
 
 use crate::error::Result;
+use crate::json_rows::{has_maps, text_keys};
 
 pub(super) fn write(copy: &Copy, rows: &RecordBatch) -> Result<()> {
     let partial = format!("{}.partial", copy.path);
@@ -32,8 +33,10 @@ fn write_to(copy: &Copy, rows: &RecordBatch, path: &Path) -> Result<(), ArrowErr
             writer.write(rows)?;
         }
         CopyFormat::Json => {
-            let mut writer = LineDelimitedWriter::new(&mut file);
-            writer.write(rows)?;
+            // A column that is missing is NULL; an entry of a map that is missing is not there.
+            let builder = json::WriterBuilder::new().with_explicit_nulls(has_maps(&rows.schema()));
+            let mut writer = builder.build::<_, json::writer::LineDelimited>(&mut file);
+            writer.write(&text_keys(rows)?)?;
             writer.finish()?;
         }
         CopyFormat::Parquet => {

@@ -77,6 +77,7 @@ impl Validator {
                 here.query(query)
             }
             Expr::Array(array) => here.all(&array.elem),
+            Expr::Map(map) => here.all(map.entries.iter().flat_map(|entry| [entry.key.as_ref(), &entry.value])),
             Expr::Interval(interval) => here.expr(&interval.value),
             Expr::CompoundFieldAccess { root, access_chain } => {
                 here.expr(root)?;

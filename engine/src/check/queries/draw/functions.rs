@@ -70,6 +70,9 @@ const PREDICATES: &[Template] = &[
     ("jsonb_exists(jsonb_build_object('k', ?), 'k')", "b"),
     ("(to_jsonb(?) @> to_jsonb(?))", "ab"),
     ("json_exists(jsonb_build_object('a', ?), '$.a')", "t"),
+    ("(MAP {'a': ?, 'b': ?} = MAP {'a': ?, 'b': ?})", "bibi"),
+    ("(MAP {1: ?} < MAP {1: ?})", "tt"),
+    ("map_contains_key(MAP {'k1': ?, '4': 0}, ?)", "bt"),
 ];
 
 const INTS: &[Template] = &[
@@ -98,6 +101,7 @@ const INTS: &[Template] = &[
     ("least(?, ?)", "ii"),
     ("CAST(cardinality(?) AS INT)", "a"),
     ("CAST(jsonb_array_length(to_jsonb(?)) AS INT)", "a"),
+    ("CAST(cardinality(MAP {'a': ?, 'b': ?}) AS INT)", "bb"),
     ("TRY_CAST(? AS INT)", "t"),
     ("CAST(? AS INT)", "B"),
 ];
@@ -126,6 +130,8 @@ const BIGS: &[Template] = &[
     ("CAST(array_length(?) AS BIGINT)", "a"),
     ("CAST(array_position(?, ?) AS BIGINT)", "ab"),
     ("array_max(?)", "a"),
+    ("MAP {'a': ?, 'b': ?}['b']", "bb"),
+    ("element_at(MAP {'k1': ?, '4': ?}, ?)", "bbt"),
     ("greatest(?, ?)", "bb"),
     ("least(?, ?)", "bi"),
 ];
@@ -204,6 +210,7 @@ const TEXTS: &[Template] = &[
     ("CAST(age(?, ?) AS VARCHAR)", "ss"),
     ("to_hex(?)", "b"),
     ("array_to_string(?, ',')", "a"),
+    ("CAST(MAP {'b': ?, 'a': ?} AS VARCHAR)", "tt"),
     ("CAST(to_jsonb(?) AS VARCHAR)", "a"),
     ("(jsonb_build_object('a', ?, 'b', ?) ->> 'b')", "bt"),
     ("jsonb_typeof(to_jsonb(?))", "n"),
@@ -250,4 +257,6 @@ const NUMBERS: &[Template] = &[
     ("array_slice(?, 1, 2)", "a"),
     ("array_union(?, ?)", "aa"),
     ("array_except(?, ?)", "aa"),
+    ("map_values(MAP {2: ?, 1: ?})", "bb"),
+    ("CAST(map_keys(map([?], ['x'])) AS BIGINT[])", "b"),
 ];
