@@ -20,6 +20,7 @@ use arrow::array::{
     Int32Array, Int64Array, UInt8Array, UInt16Array, UInt32Array, UInt64Array, new_null_array,
 };
 use arrow::datatypes::{DataType, Field, TimeUnit, i256};
+use deltic_zset::maps::map_type;
 
 use crate::errors::code;
 use crate::eval::decimal::{divide_half_away, fits_precision};
@@ -211,6 +212,7 @@ pub fn aggregate_type(function: &AggregateFunction, arguments: &[DataType]) -> O
         }
         (ArgMin | ArgMax, [value, _]) => Some(value.clone()),
         (JsonObjectAgg | JsonbObjectAgg, [_, _]) => Some(DataType::Utf8),
+        (MapAgg, [key, value]) => Some(map_type(key.clone(), value.clone())),
         (function, [argument]) => unary_type(function, argument),
         _ => None,
     }

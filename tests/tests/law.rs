@@ -73,6 +73,12 @@ fn functions_under_random_histories() {
 }
 
 #[test]
+fn maps_under_random_histories() {
+    let report = run("maps.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
+    assert!(report.views.len() >= 30, "the file has {} views", report.views.len());
+}
+
+#[test]
 fn subqueries_under_random_histories() {
     let report = run("subqueries.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
     assert!(report.views.len() >= 60, "the file has {} views", report.views.len());

@@ -102,8 +102,7 @@ fn any_cell(data_type: &DataType) -> BoxedStrategy<Cell> {
             text.prop_map(|text: String| Cell::Bytes(text.into_bytes())).boxed()
         }
         DataType::List(item) => prop::collection::vec(any_cell(item.data_type()), 0..3).prop_map(Cell::Nested).boxed(),
-        // Keys may be equal or NULL here; the column has what is left of them.
-        DataType::Map(entries, _) => prop::collection::vec(any_cell(entries.data_type()), 0..3).prop_map(Cell::Nested).boxed(),
+        DataType::Map(entries, _) => prop::collection::vec(any_cell(entries.data_type()), 0..3).prop_map(map_cell).boxed(),
         DataType::Struct(fields) => {
             let children: Vec<_> = fields.iter().map(|field| any_cell(field.data_type())).collect();
             children.prop_map(Cell::Nested).boxed()
@@ -111,6 +110,16 @@ fn any_cell(data_type: &DataType) -> BoxedStrategy<Cell> {
         _ => prop_oneof![4 => 0i128..4, 1 => Just(127i128)].prop_map(Cell::Number).boxed(),
     };
     prop_oneof![1 => Just(Cell::Null), 5 => value].boxed()
+}
+
+/// The map of those entries that have a key; of equal keys the last stays.
+fn map_cell(entries: Vec<Cell>) -> Cell {
+    let pair = |entry| match entry {
+        Cell::Nested(entry) => <[Cell; 2]>::try_from(entry).ok().filter(|[key, _]| *key != Cell::Null),
+        _ => None,
+    };
+    let entries: BTreeMap<Cell, Cell> = entries.into_iter().filter_map(pair).map(<(Cell, Cell)>::from).collect();
+    Cell::Nested(entries.into_iter().map(|(key, value)| Cell::Nested(vec![key, value])).collect())
 }
 
 fn float_cell<const N: usize>(words: [u64; N]) -> BoxedStrategy<Cell> {
@@ -171,19 +180,11 @@ fn nested_column_of(data_type: &DataType, cells: &[Cell], nulls: Option<NullBuff
             Arc::new(StructArray::try_new_with_length(fields.clone(), columns, nulls, cells.len()).expect("children fit"))
         }
         DataType::Map(..) => {
-            let pairs = |cell: &Cell| -> BTreeMap<Cell, Cell> {
-                let pair = |entry| match entry {
-                    Cell::Nested(entry) => {
-                        <[Cell; 2]>::try_from(entry).ok().filter(|[key, _]| *key != Cell::Null).map(<(Cell, Cell)>::from)
-                    }
-                    _ => None,
-                };
-                children(cell).into_iter().filter_map(pair).collect()
-            };
-            let rows: Vec<_> = cells.iter().map(pairs).collect();
-            let (keys, values): (Vec<Cell>, Vec<Cell>) = rows.iter().flat_map(|row| row.clone()).unzip();
+            let rows: Vec<Vec<Cell>> = cells.iter().map(children).collect();
+            let part = |index: usize| rows.iter().flatten().map(|entry| children(entry)[index].clone()).collect::<Vec<_>>();
+            let (keys, values) = (part(0), part(1));
             let (key, value) = entry_types(data_type).expect("a map has keys and values");
-            let offsets = OffsetBuffer::from_lengths(rows.iter().map(BTreeMap::len));
+            let offsets = OffsetBuffer::from_lengths(rows.iter().map(Vec::len));
             let (maps, faults) = maps_of(&column_of(key, &keys), &column_of(value, &values), &offsets, nulls.as_ref())
                 .expect("any keys have an order");
             assert!(faults.is_empty(), "keys are there once");

@@ -53,6 +53,8 @@ pub enum AggregateFunction {
     JsonObjectAgg,
     /// A JSON object of the pairs of arguments, as text; of equal keys the last stays.
     JsonbObjectAgg,
+    /// A map of the pairs of arguments; of equal keys the last stays.
+    MapAgg,
     /// Any function of DataFusion, applied anew to the rows of a group that changed. The parameters follow the arguments.
     Other(Arc<AggregateUDF>),
 }
@@ -143,6 +145,7 @@ const NAMES: &[(AggregateFunction, &str)] = {
         (JsonAgg, "json_agg"),
         (JsonObjectAgg, "json_object_agg"),
         (JsonbObjectAgg, "jsonb_object_agg"),
+        (MapAgg, "map_agg"),
     ]
 };
 
@@ -169,8 +172,8 @@ impl AggregateFunction {
 
     /// Whether the result is made of all rows of the group.
     pub fn reads_group(&self) -> bool {
-        use AggregateFunction::{ArrayAgg, JsonAgg, JsonObjectAgg, JsonbObjectAgg, Other, StringAgg};
-        matches!(self, StringAgg | ArrayAgg | JsonAgg | JsonObjectAgg | JsonbObjectAgg | Other(_))
+        use AggregateFunction::{ArrayAgg, JsonAgg, JsonObjectAgg, JsonbObjectAgg, MapAgg, Other, StringAgg};
+        matches!(self, StringAgg | ArrayAgg | JsonAgg | JsonObjectAgg | JsonbObjectAgg | MapAgg | Other(_))
     }
 }
 
@@ -219,7 +222,8 @@ impl AggregateCall {
     /// The columns that must not be NULL for a row to take part.
     pub fn required(&self) -> &[usize] {
         use AggregateFunction::{
-            ArgMax, ArgMin, ArrayAgg, FirstValue, JsonAgg, JsonObjectAgg, JsonbObjectAgg, LastValue, NthValue, Other, StringAgg,
+            ArgMax, ArgMin, ArrayAgg, FirstValue, JsonAgg, JsonObjectAgg, JsonbObjectAgg, LastValue, MapAgg, NthValue, Other,
+            StringAgg,
         };
         match self.function {
             ArgMin | ArgMax => self.arguments.get(1..).unwrap_or_default(),
@@ -227,7 +231,7 @@ impl AggregateCall {
             FirstValue | LastValue | NthValue | ArrayAgg | JsonAgg if self.ignore_nulls => {
                 self.arguments.get(..1).unwrap_or_default()
             }
-            FirstValue | LastValue | NthValue | ArrayAgg | JsonAgg | JsonObjectAgg | JsonbObjectAgg | Other(_) => &[],
+            FirstValue | LastValue | NthValue | ArrayAgg | JsonAgg | JsonObjectAgg | JsonbObjectAgg | MapAgg | Other(_) => &[],
             _ => &self.arguments,
         }
     }

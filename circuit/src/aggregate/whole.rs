@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ListArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, UInt32Array, make_comparator};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::{self, SortOptions};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
@@ -12,6 +12,7 @@ use datafusion_expr::AggregateUDF;
 use datafusion_expr::function::AccumulatorArgs;
 use datafusion_physical_expr::expressions::{Column, Literal};
 use datafusion_physical_expr::{PhysicalExpr, PhysicalSortExpr};
+use deltic_zset::maps::{KEY_ORDER, maps_of};
 use deltic_zset::types::{canonicalize, justify_intervals};
 
 use super::json::{write_json, write_key};
@@ -45,6 +46,7 @@ pub fn finish_group(call: &AggregateCall, arguments: &[ArrayRef], weights: &[i64
     let mut text = Text { call, out: String::new() };
     match call.function {
         AggregateFunction::ArrayAgg => return array(call, first, weights),
+        AggregateFunction::MapAgg => return map(call, &arguments),
         AggregateFunction::StringAgg => {
             let separator = match call.parameters.first() {
                 Some(ScalarValue::Utf8(Some(separator))) => separator.as_str(),
@@ -98,12 +100,36 @@ impl Text<'_> {
     }
 }
 
+/// Keys, none of which is NULL, and values.
+fn pairs<'a>(call: &AggregateCall, arguments: &'a [ArrayRef]) -> Result<(&'a ArrayRef, &'a ArrayRef), EvalError> {
+    let [keys, values] = arguments else { return Err(refused(call, &"it has no values")) };
+    match keys.null_count() {
+        0 => Ok((keys, values)),
+        _ => Err(EvalError::new(code::FUNCTION, format!("a key of {} is NULL", aggregate_text(call)))),
+    }
+}
+
+/// The map of keys and values, in which the last of equal keys stays.
+fn map(call: &AggregateCall, arguments: &[ArrayRef]) -> Result<ScalarValue, EvalError> {
+    let (keys, values) = pairs(call, arguments)?;
+    let run = || -> Result<ScalarValue, DataFusionError> {
+        let compare = make_comparator(keys, keys, KEY_ORDER)?;
+        let mut rows: Vec<u32> = (0..keys.len() as u32).rev().collect();
+        // The sort is stable: of equal keys the last row comes first.
+        rows.sort_by(|&left, &right| compare(left as usize, right as usize));
+        rows.dedup_by(|next, kept| compare(*next as usize, *kept as usize).is_eq());
+        let rows = UInt32Array::from(rows);
+        let (keys, values) = (compute::take(keys, &rows, None)?, compute::take(values, &rows, None)?);
+        let maps = maps_of(&keys, &values, &OffsetBuffer::from_lengths([rows.len()]), None);
+        let (maps, _) = maps.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        Ok(ScalarValue::Map(Arc::new(maps)))
+    };
+    run().map_err(|error| refused(call, &error))
+}
+
 /// The object of keys and values: all pairs, or the last of each key.
 fn object(text: &mut Text<'_>, arguments: &[ArrayRef], weights: &[i64]) -> Result<(), EvalError> {
-    let [keys, values] = arguments else { return Err(refused(text.call, &"it has no values")) };
-    if (0..keys.len()).any(|row| keys.is_null(row)) {
-        return Err(EvalError::new(code::FUNCTION, format!("a key of {} is NULL", aggregate_text(text.call))));
-    }
+    let (keys, values) = pairs(text.call, arguments)?;
     let mut weights = weights.to_vec();
     if text.call.function == AggregateFunction::JsonbObjectAgg {
         let mut last = std::collections::HashMap::new();

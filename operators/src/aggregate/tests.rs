@@ -250,7 +250,7 @@ fn ordered_call() -> impl Strategy<Value = AggregateCall> {
     let function = prop_oneof![
         prop_oneof![Just(FirstValue), Just(LastValue), Just(NthValue), Just(ArgMin), Just(ArgMax), Just(Mode)],
         prop_oneof![Just(Median), Just(PercentileCont), Just(PercentileDisc)],
-        prop_oneof![Just(StringAgg), Just(ArrayAgg), Just(JsonAgg), Just(JsonObjectAgg), Just(JsonbObjectAgg)],
+        prop_oneof![Just(StringAgg), Just(ArrayAgg), Just(JsonAgg), Just(JsonObjectAgg), Just(JsonbObjectAgg), Just(MapAgg)],
     ];
     let key = (argument(), any::<bool>(), any::<bool>());
     let fraction = prop_oneof![Just(0.0), Just(0.1), Just(0.25), Just(0.5), Just(0.9), Just(1.0)];
@@ -258,7 +258,7 @@ fn ordered_call() -> impl Strategy<Value = AggregateCall> {
     (function, argument(), argument(), vec(key, 0..3), constants, any::<bool>()).prop_map(
         |(function, first, second, order, (fraction, place), ignore_nulls)| {
             let mut call = match function {
-                ArgMin | ArgMax | JsonObjectAgg | JsonbObjectAgg => call_of(function, vec![first, second]),
+                ArgMin | ArgMax | JsonObjectAgg | JsonbObjectAgg | MapAgg => call_of(function, vec![first, second]),
                 StringAgg => call_of(function, vec![6]),
                 Median | PercentileCont => call_of(function, vec![if first == 6 || first > 10 { 5 } else { first }]),
                 function => call_of(function, vec![first]),

@@ -250,11 +250,11 @@ fn function_of(function: &Arc<AggregateUDF>) -> AggregateFunction {
 
 /// How many of the arguments are values of the rows: the others are constants.
 fn values(function: &AggregateFunction, arguments: &[&PlanExpr], schema: &DFSchema) -> Lower<usize> {
-    use AggregateFunction::{ArgMax, ArgMin, Count, JsonObjectAgg, JsonbObjectAgg, Moment, Other};
+    use AggregateFunction::{ArgMax, ArgMin, Count, JsonObjectAgg, JsonbObjectAgg, MapAgg, Moment, Other};
     Ok(match function {
         Count => arguments.len(),
         Moment(moment) => moment.arity(),
-        ArgMin | ArgMax | JsonObjectAgg | JsonbObjectAgg => 2,
+        ArgMin | ArgMax | JsonObjectAgg | JsonbObjectAgg | MapAgg => 2,
         Other(_) => {
             let lowered = arguments.iter().map(|argument| lower_expression(argument, schema)).collect::<Lower<Vec<_>>>()?;
             lowered.iter().rposition(|argument| argument.as_literal().is_none()).map_or(1, |last| last + 1)

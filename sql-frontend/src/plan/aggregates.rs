@@ -31,7 +31,7 @@ struct Declared {
 
 /// The functions to be declared.
 pub(super) fn declared() -> Vec<Arc<AggregateUDF>> {
-    use AggregateFunction::{ArgMax, ArgMin, Count, JsonAgg, JsonObjectAgg, JsonbObjectAgg, Mode, PercentileDisc};
+    use AggregateFunction::{ArgMax, ArgMin, Count, JsonAgg, JsonObjectAgg, JsonbObjectAgg, MapAgg, Mode, PercentileDisc};
     let declare = |name, aliases: &[&str], function, arguments, values, within_group| {
         let aliases = aliases.iter().map(ToString::to_string).collect();
         let signature = Signature::any(arguments, Volatility::Immutable);
@@ -44,7 +44,8 @@ pub(super) fn declared() -> Vec<Arc<AggregateUDF>> {
         declare("mode", &[], Mode, 1, 1, true),
         declare("json_agg", &["jsonb_agg", "json_arrayagg"], JsonAgg, 1, 1, false),
         declare("json_object_agg", &["json_objectagg"], JsonObjectAgg, 2, 2, false),
-        declare("jsonb_object_agg", &["map_agg"], JsonbObjectAgg, 2, 2, false),
+        declare("jsonb_object_agg", &[], JsonbObjectAgg, 2, 2, false),
+        declare("map_agg", &[], MapAgg, 2, 2, false),
         declare("regr_count", &[], Count, 2, 2, false),
         declare("approx_distinct", &[], Count, 1, 1, false),
     ]

@@ -34,7 +34,7 @@ impl ExprPlanner for DelticOperators {
             let empty = new_empty_map(DataType::Utf8, DataType::Utf8)?;
             return Ok(PlannerResult::Planned(Expr::Literal(empty, None)));
         }
-        if arguments.len() % 2 != 0 {
+        if !arguments.len().is_multiple_of(2) {
             return plan_err!("the last key has no value: map is called as map(keys, values) or map(key, value, ..)");
         }
         let (mut keys, mut values) = (Vec::new(), Vec::new());

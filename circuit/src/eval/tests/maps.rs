@@ -58,7 +58,7 @@ fn a_key_is_found_if_it_is_equal() {
     assert_eq!(found(ScalarValue::Decimal128(Some(700), 10, 2)), "seven");
     assert_eq!(found(ScalarValue::Decimal128(Some(701), 10, 2)), "NULL");
     assert_eq!(found(text("7")), "seven");
-    assert!(found(ScalarValue::Boolean(Some(true))).starts_with("refused: element_at does not take the types"));
+    assert!(found(ScalarValue::Boolean(Some(true))).contains("element_at does not take the types"));
 }
 
 #[test]

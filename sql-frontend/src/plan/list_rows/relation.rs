@@ -5,8 +5,10 @@ use datafusion_common::{DFSchema, Result, ScalarValue, TableReference};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion_expr::{Expr as PlanExpr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
+use deltic_circuit::functions::map::ENTRIES;
 use sqlparser::ast::{self, JoinConstraint, JoinOperator, Spanned, TableFactor};
 
+use super::super::operators::call;
 use super::super::window::external;
 use super::node::{Element, UnnestNode, elements};
 use super::series::SERIES;
@@ -102,7 +104,7 @@ fn expand(left: LogicalPlan, call: &Call<'_>, outer: bool, context: &mut dyn Rel
             let list = |expr: &&ast::Expr| {
                 let list = context.sql_to_expr((*expr).clone(), &schema)?;
                 check_list(&list, &schema, place(expr)).map_err(external)?;
-                Ok(list)
+                listed(list, &schema)
             };
             call.arguments.iter().map(list).collect::<Result<Vec<_>>>()?
         }
@@ -119,11 +121,21 @@ fn expand(left: LogicalPlan, call: &Call<'_>, outer: bool, context: &mut dyn Rel
 fn check_list(list: &PlanExpr, schema: &DFSchema, position: Position) -> std::result::Result<(), SqlError> {
     let data_type = list.get_type(schema).map_err(|error| SqlError::new(Code::Type, position, error.strip_backtrace()))?;
     match data_type {
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Struct(_) => Ok(()),
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Struct(_) | DataType::Map(..) => {
+            Ok(())
+        }
         other => {
-            let message = format!("UNNEST needs a list or a struct, not a value of type {other}");
+            let message = format!("UNNEST needs a list, a map or a struct, not a value of type {other}");
             Err(SqlError::new(Code::Type, position, message))
         }
+    }
+}
+
+/// A map as the list of its entries, which are structs of key and value.
+fn listed(list: PlanExpr, schema: &DFSchema) -> Result<PlanExpr> {
+    match list.get_type(schema)? {
+        DataType::Map(..) => call(ENTRIES, vec![list]),
+        _ => Ok(list),
     }
 }
 

@@ -70,11 +70,13 @@ impl Draw<'_> {
                 ("string_agg(DISTINCT ?, '')", Type::Text, any, "string_agg"),
                 ("CAST(json_agg(? ORDER BY ?) AS VARCHAR)", Type::Big, any, "json_agg"),
                 ("CAST(jsonb_object_agg(COALESCE(?, ''), ?) AS VARCHAR)", Type::Text, Type::Big, "json_agg"),
+                ("CAST(map_agg(COALESCE(?, ''), ?) AS VARCHAR)", Type::Text, any, "map_agg"),
             ],
             Type::Numbers => &[
                 ("array_agg(?)", Type::Big, any, "array_agg"),
                 ("array_agg(? ORDER BY ? DESC)", Type::Big, any, "array_agg"),
                 ("array_agg(DISTINCT ?)", Type::Big, any, "array_agg"),
+                ("CAST(map_values(map_agg(COALESCE(?, 0), ?)) AS BIGINT[])", Type::Big, Type::Big, "map_agg"),
             ],
             _ => &[],
         };
