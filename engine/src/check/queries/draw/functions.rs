@@ -131,7 +131,7 @@ const BIGS: &[Template] = &[
     ("CAST(array_position(?, ?) AS BIGINT)", "ab"),
     ("array_max(?)", "a"),
     ("MAP {'a': ?, 'b': ?}['b']", "bb"),
-    ("element_at(MAP {'k1': ?, '4': ?}, ?)", "bbt"),
+    ("MAP {'k1': ?, '4': ?}[?]", "bbt"),
     ("greatest(?, ?)", "bb"),
     ("least(?, ?)", "bi"),
 ];
@@ -257,6 +257,6 @@ const NUMBERS: &[Template] = &[
     ("array_slice(?, 1, 2)", "a"),
     ("array_union(?, ?)", "aa"),
     ("array_except(?, ?)", "aa"),
-    ("map_values(MAP {2: ?, 1: ?})", "bb"),
+    ("map_values(MAP {1: ?, 2: ?})", "bb"),
     ("CAST(map_keys(map([?], ['x'])) AS BIGINT[])", "b"),
 ];
