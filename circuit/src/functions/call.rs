@@ -136,6 +136,11 @@ impl<A: ArrayAccessor> Argument<A> {
         let position = if self.scalar { 0 } else { row };
         self.array.is_valid(position).then(|| self.array.value(position))
     }
+
+    /// The value of all rows, if they have one.
+    pub(super) fn constant(&self) -> Option<A::Item> {
+        if self.scalar { self.get(0) } else { None }
+    }
 }
 
 /// Texts in one buffer.

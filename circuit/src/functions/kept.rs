@@ -35,20 +35,28 @@ pub(super) struct Last<T: 'static> {
     shelf: &'static LocalKey<Kept<T>>,
     compile: fn(&str) -> Result<T, String>,
     last: Option<(String, Rc<T>)>,
+    /// How often another text came.
+    turns: usize,
 }
 
 impl<T> Last<T> {
     pub(super) fn new(shelf: &'static LocalKey<Kept<T>>, compile: fn(&str) -> Result<T, String>) -> Self {
-        Last { shelf, compile, last: None }
+        Last { shelf, compile, last: None, turns: 0 }
     }
 
     /// The compiled form of `text`.
     pub(super) fn get(&mut self, text: &str) -> Result<&T, String> {
+        self.numbered(text).map(|(compiled, _)| compiled)
+    }
+
+    /// The compiled form of `text`, and a number that stays the same as long as the text does.
+    pub(super) fn numbered(&mut self, text: &str) -> Result<(&T, usize), String> {
         if self.last.as_ref().is_none_or(|(known, _)| known != text) {
             self.last = Some((text.to_owned(), kept(self.shelf, text, self.compile)?));
+            self.turns += 1;
         }
         match &self.last {
-            Some((_, compiled)) => Ok(compiled),
+            Some((_, compiled)) => Ok((compiled, self.turns)),
             None => Err("nothing was compiled".to_owned()),
         }
     }

@@ -9,10 +9,11 @@ mod template;
 mod unit;
 mod zone;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{
-    DataType, Date32Type, Int64Type, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
+use arrow::array::{
+    Array, ArrayRef, AsArray, Date32Array, IntervalMonthDayNanoArray, PrimitiveArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray,
 };
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, Int64Type, TimestampMicrosecondType};
 
 use super::call::Call;
 use super::kept::{Kept, Last};
@@ -162,28 +163,44 @@ fn micros_at(value: &Value, row: usize) -> Option<i64> {
 
 /// The moments of a column, each made from the one before if that is on the same day.
 struct Moments<'a> {
-    value: &'a Value,
+    source: Source<'a>,
+    scalar: bool,
     zoned: bool,
     last: Option<Moment>,
 }
 
+/// A column of moments.
+enum Source<'a> {
+    Timestamp(&'a TimestampMicrosecondArray),
+    Date(&'a Date32Array),
+    Time(&'a Time64MicrosecondArray),
+    Interval(&'a IntervalMonthDayNanoArray),
+}
+
 impl<'a> Moments<'a> {
     fn new(value: &'a Value) -> Self {
-        let zoned = matches!(value.inner().data_type(), DataType::Timestamp(_, Some(_)));
-        Moments { value, zoned, last: None }
+        let array = value.inner();
+        let zoned = matches!(array.data_type(), DataType::Timestamp(_, Some(_)));
+        let source = match array.data_type() {
+            DataType::Timestamp(..) => Source::Timestamp(array.as_primitive()),
+            DataType::Date32 => Source::Date(array.as_primitive()),
+            DataType::Time64(_) => Source::Time(array.as_primitive()),
+            _ => Source::Interval(array.as_primitive()),
+        };
+        Moments { source, scalar: value.is_scalar(), zoned, last: None }
     }
 
     fn get(&mut self, row: usize) -> Option<Moment> {
-        let (array, position) = (self.value.inner(), self.value.position(row));
-        if array.is_null(position) {
-            return None;
+        fn at<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, row: usize) -> Option<T::Native> {
+            array.is_valid(row).then(|| array.value(row))
         }
-        let micros = match array.data_type() {
-            DataType::Timestamp(..) => array.as_primitive::<TimestampMicrosecondType>().value(position),
-            DataType::Date32 => i64::from(array.as_primitive::<Date32Type>().value(position)) * DAY_US,
-            DataType::Time64(_) => array.as_primitive::<Time64MicrosecondType>().value(position),
-            _ => {
-                let interval = array.as_primitive::<IntervalMonthDayNanoType>().value(position);
+        let row = if self.scalar { 0 } else { row };
+        let micros = match self.source {
+            Source::Timestamp(times) => at(times, row)?,
+            Source::Date(dates) => i64::from(at(dates, row)?) * DAY_US,
+            Source::Time(times) => at(times, row)?,
+            Source::Interval(intervals) => {
+                let interval = at(intervals, row)?;
                 return Some(Moment::span(interval.months, interval.days, interval.nanoseconds / 1000));
             }
         };
@@ -206,6 +223,14 @@ fn date_format(call: &Call<'_>) -> Result<ArrayRef, String> {
 
 fn format(call: &Call<'_>, mut compiled: Last<Pattern>) -> Result<ArrayRef, String> {
     let (mut moments, patterns) = (Moments::new(call.value(0)), call.text(1));
+    if let Some(pattern) = patterns.constant()
+        && let Ok(pattern) = compiled.get(pattern)
+    {
+        return call.write(|row, out| match moments.get(row) {
+            Some(moment) => pattern.write(moment, out).map(|()| true),
+            None => Ok(false),
+        });
+    }
     call.write(|row, out| match (moments.get(row), patterns.get(row)) {
         (Some(moment), Some(pattern)) => compiled.get(pattern)?.write(moment, out).map(|()| true),
         _ => Ok(false),

@@ -66,12 +66,18 @@ impl Template {
             return false;
         }
         let mut text = self.text;
+        // Numbers of 32 bits are divided in half of the time.
+        let seconds = (moment.micros / 1_000_000) as u32;
         for Digits { place, number } in &self.digits {
             match *number {
-                Number::Field(field) => put_pair(&mut text, *place, moment.field(field)),
+                Number::Field(Field::Hour24) => put_pair(&mut text, *place, seconds / 3_600),
+                Number::Field(Field::Minute) => put_pair(&mut text, *place, seconds / 60 % 60),
+                Number::Field(Field::Second) => put_pair(&mut text, *place, seconds % 60),
+                Number::Field(field) => put_pair(&mut text, *place, moment.field(field) as u32),
                 Number::Year => {
-                    put_pair(&mut text, *place, moment.year / 100);
-                    put_pair(&mut text, *place + 2, moment.year % 100);
+                    let year = moment.year as u32;
+                    put_pair(&mut text, *place, year / 100);
+                    put_pair(&mut text, *place + 2, year % 100);
                 }
                 Number::Fraction(digits) => {
                     let mut rest = moment.micros % 1_000_000 / 10_i64.pow(6 - u32::from(digits));
@@ -93,7 +99,7 @@ fn has_two_digits(field: Field) -> bool {
 }
 
 #[inline]
-fn put_pair(text: &mut [u8], place: usize, number: i64) {
+fn put_pair(text: &mut [u8], place: usize, number: u32) {
     let pair = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
     if let Some(place) = text[place..].first_chunk_mut::<2>() {
         *place = pair;
