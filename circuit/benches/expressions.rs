@@ -5,17 +5,19 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use datafusion_expr::ScalarUDF;
 use deltic_circuit::{BinaryOp, Expr, functions};
+use deltic_zset::maps::{map_type, maps_of};
 
 const ROWS: usize = 10_000;
 const DECIMAL: DataType = DataType::Decimal128(18, 2);
 
 const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
-/// Columns: two integers, a float, a decimal, a text, a time.
+/// Columns: two integers, a float, a decimal, a text, a time, a map of eight entries.
 fn columns() -> Vec<ArrayRef> {
     let value = |row: usize| (!row.is_multiple_of(11)).then_some((row * 7919 % 1000) as i64);
     let values = || (0..ROWS).map(value);
@@ -31,7 +33,15 @@ fn columns() -> Vec<ArrayRef> {
                 .map(|row| value(row).map(|value| 1_700_000_000_000_000 + value * 77_777_777))
                 .collect::<TimestampMicrosecondArray>(),
         ),
+        maps(),
     ]
+}
+
+fn maps() -> ArrayRef {
+    let keys: ArrayRef = Arc::new(StringArray::from_iter_values((0..8 * ROWS).map(|entry| format!("key {}", entry % 8))));
+    let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..8 * ROWS as i64));
+    let (maps, _) = maps_of(&keys, &values, &OffsetBuffer::from_lengths([8; ROWS]), None).expect("texts have an order");
+    Arc::new(maps)
 }
 
 fn expressions() -> Vec<(&'static str, Expr)> {
@@ -101,6 +111,10 @@ fn calls() -> Vec<(String, Expr)> {
     calls.push(("date_format/ours".to_owned(), call(own("date_format"), format, DataType::Utf8)));
     let index = vec![text, Expr::literal("/"), Expr::literal(3i64)];
     calls.push(("split_index/ours".to_owned(), call(own("split_index"), index, DataType::Utf8)));
+    let map = Expr::column(6, map_type(DataType::Utf8, DataType::Int64));
+    let element = vec![map.clone(), Expr::literal("key 6")];
+    calls.extend(pair("element_at", datafusion_functions::core::get_field(), element, DataType::Int64));
+    calls.push(("map_concat/ours".to_owned(), call(own("map_concat"), vec![map.clone(), map.clone()], map.data_type())));
     calls
 }
 
