@@ -213,6 +213,7 @@ pub fn aggregate_type(function: &AggregateFunction, arguments: &[DataType]) -> O
         (ArgMin | ArgMax, [value, _]) => Some(value.clone()),
         (JsonObjectAgg | JsonbObjectAgg, [_, _]) => Some(DataType::Utf8),
         (MapAgg, [key, value]) => Some(map_type(key.clone(), value.clone())),
+        (Avg, [sum, DataType::Int64]) if !sum.is_floating() => unary_type(function, sum),
         (function, [argument]) => unary_type(function, argument),
         _ => None,
     }

@@ -45,6 +45,11 @@ impl CircuitBuilder {
         Self::default()
     }
 
+    /// A node that was built.
+    pub fn get(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
     /// The columns of a node.
     pub fn schema(&self, id: NodeId) -> &SchemaRef {
         &self.nodes[id.0].schema

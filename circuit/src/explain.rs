@@ -22,6 +22,9 @@ use crate::{
     Variable, aggregate_text, window_text,
 };
 
+/// The columns of partial results have names that begin so: of facts that are aggregated by the key of a join, before they are joined.
+pub const PARTIAL: &str = "partial_";
+
 /// The circuit as an indented tree from the output down; a shared node is printed once and referred to afterwards.
 pub fn text(circuit: &Circuit) -> String {
     let mut out = String::new();
@@ -98,7 +101,14 @@ fn node_text(circuit: &Circuit, node: &Node) -> String {
         };
         aggregate_text(call) + cost
     };
-    aggregation_text(group, aggregates.iter().map(costed))
+    aggregation_text(group, aggregates.iter().map(costed)) + partial_note(node)
+}
+
+/// Says of partial results what they are.
+fn partial_note(node: &Node) -> &'static str {
+    let is_partial = matches!(&node.operator, Operator::Aggregate { .. })
+        && node.schema.fields().iter().any(|field| field.name().starts_with(PARTIAL));
+    if is_partial { " (partial, below the join)" } else { "" }
 }
 
 fn aggregation_text(group: &[usize], calls: impl Iterator<Item = String>) -> String {

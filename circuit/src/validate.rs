@@ -212,7 +212,11 @@ fn is_result_type(call: &AggregateCall, argument: Option<&DataType>, natural: &D
     match (&call.function, natural, &call.data_type) {
         (_, natural, declared) if natural == declared => true,
         (AggregateFunction::Count, _, declared) => declared.is_integer(),
-        (AggregateFunction::Sum, natural, declared) if natural.is_integer() => declared.is_integer() || declared.is_floating(),
+        (AggregateFunction::Sum, natural, declared) if natural.is_integer() => {
+            declared.is_integer() || declared.is_floating() || matches!(declared, DataType::Decimal128(_, 0))
+        }
+        // The sum of such sums.
+        (AggregateFunction::Sum, DataType::Decimal128(_, 0), declared) if declared.is_integer() || declared.is_floating() => true,
         (AggregateFunction::Sum, natural, declared) if natural.is_floating() => declared.is_floating(),
         // A sum is exact: it has the scale of its argument.
         (AggregateFunction::Sum, DataType::Decimal128(_, s1), DataType::Decimal128(_, s2)) => s1 == s2,

@@ -67,6 +67,12 @@ fn combined_relations_under_random_histories() {
 }
 
 #[test]
+fn partial_aggregates_under_random_histories() {
+    let report = run("partial_aggregates.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
+    assert!(report.views.len() >= 30, "the file has {} views", report.views.len());
+}
+
+#[test]
 fn functions_under_random_histories() {
     let report = run("functions.sql", &CheckOptions { iterations: iterations(), ..Default::default() });
     assert!(report.views.len() >= 25, "the file has {} views", report.views.len());

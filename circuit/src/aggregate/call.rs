@@ -17,7 +17,8 @@ pub enum AggregateFunction {
     Count,
     /// Exact; a sum that does not fit the output type is an error row of the group. NULL without non-NULL arguments.
     Sum,
-    /// Exact sum divided by the count, rounded once. NULL without non-NULL arguments.
+    /// Exact sum divided by the count, rounded once. NULL without non-NULL arguments. Of two arguments, sums (not of floats) and the counts that belong to them,
+    /// it is the average of what was summed and counted; the NULLs of each are left out.
     Avg,
     Min,
     Max,
@@ -258,6 +259,13 @@ impl AggregateCall {
         self.arguments.iter().copied().chain(order).chain(self.filter)
     }
 
+    /// The sum of the first argument and that of the second, of an average of sums and counts.
+    pub fn sums_of_average(&self) -> Option<[AggregateCall; 2]> {
+        let (AggregateFunction::Avg, &[sum, count]) = (&self.function, self.arguments.as_slice()) else { return None };
+        let summed = |argument| AggregateCall { function: AggregateFunction::Sum, arguments: vec![argument], ..self.clone() };
+        Some([summed(sum), summed(count)])
+    }
+
     /// Whether the result follows from the count, the sum and the extremes of one argument: what sessions keep, and ranges of rows.
     pub fn is_mergeable(&self) -> bool {
         use AggregateFunction::{Avg, BoolAnd, BoolOr, Count, Max, Min, Sum};
@@ -270,7 +278,8 @@ impl AggregateCall {
             ArgMax, ArgMin, Avg, Count, FirstValue, LastValue, Median, Moment, NthValue, PercentileCont, PercentileDisc, Sum,
         };
         match self.function {
-            Count | Sum | Avg | Moment(_) => true,
+            Avg => self.arguments.len() == 1,
+            Count | Sum | Moment(_) => true,
             // Of equal arguments it must not matter which one counts.
             FirstValue | LastValue | NthValue | ArgMin | ArgMax | Median | PercentileCont | PercentileDisc => {
                 !self.distinct || self.order.iter().all(|key| self.arguments.contains(&key.column))

@@ -37,13 +37,16 @@ pub fn sort_rows(call: &AggregateCall, rows: &mut [Weighted<'_>]) {
 /// # Errors
 /// If the result does not fit its type, or a function fails.
 pub fn evaluate(call: &AggregateCall, input: &Schema, rows: &[Weighted<'_>]) -> Result<ScalarValue, EvalError> {
+    if let Some(sums) = call.sums_of_average() {
+        let [sum, count] = sums.map(|sum| exact_sum(&first_arguments(&sum, &taking_part(&sum, rows))));
+        let data_type = input.field(call.arguments[0]).data_type();
+        let value = average_result(sum, count.to_i128().unwrap_or_default(), data_type, call)?;
+        return ScalarValue::try_from_array(&aggregate_column(&[value], &call.data_type), 0).map_err(impossible);
+    }
     let rows = taking_part(call, rows);
     let count: i128 = rows.iter().map(|(_, weight)| i128::from(*weight)).sum();
     let data_type = |index: usize| call.arguments.get(index).map_or(&DataType::Null, |&column| input.field(column).data_type());
-    let first: Vec<(&ScalarValue, i64)> = match call.argument() {
-        Some(column) => rows.iter().map(|(row, weight)| (&row[column], *weight)).collect(),
-        None => Vec::new(),
-    };
+    let first = first_arguments(call, &rows);
     let value = match &call.function {
         AggregateFunction::Count => count_result(count, call)?,
         AggregateFunction::Min | AggregateFunction::Max => return null_or(call, extreme(call, &first)),
@@ -81,6 +84,12 @@ pub fn evaluate(call: &AggregateCall, input: &Schema, rows: &[Weighted<'_>]) -> 
         _ => return null_or(call, chosen(call, &first)),
     };
     ScalarValue::try_from_array(&aggregate_column(&[value], &call.data_type), 0).map_err(impossible)
+}
+
+/// The values of the first argument, if there is one.
+fn first_arguments<'a>(call: &AggregateCall, rows: &[Weighted<'a>]) -> Vec<(&'a ScalarValue, i64)> {
+    let Some(column) = call.argument() else { return Vec::new() };
+    rows.iter().map(|(row, weight)| (&row[column], *weight)).collect()
 }
 
 /// The rows that pass the filter and have no NULL where the function wants none; of rows with equal arguments the first, once, if the call is

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
-use super::operator_text;
+use super::{operator_text, partial_note};
 use crate::cost::{StateCost, cost};
 use crate::{Circuit, NodeId};
 
@@ -25,7 +25,7 @@ fn write_tree(
 ) {
     let node = circuit.node(id);
     let indent = "  ".repeat(depth);
-    let _ = write!(out, "{indent}[{}] {}", id.0, operator_text(&node.operator));
+    let _ = write!(out, "{indent}[{}] {}{}", id.0, operator_text(&node.operator), partial_note(node));
     if !printed.insert(id) {
         let _ = writeln!(out, " (as above)");
         return;

@@ -78,6 +78,9 @@ impl Plan {
     }
 
     fn add(&mut self, call: &AggregateCall, input: &Schema, append_only: bool) -> Result<Finish> {
+        if let Some([sum, count]) = call.sums_of_average() {
+            return self.average_of_sums(&sum, &count, input, append_only);
+        }
         let position = self.stream(call, input)?;
         let stream = &mut self.streams[position];
         let count = stream.count;
@@ -135,6 +138,23 @@ impl Plan {
             (AggregateFunction::Avg, _) => Finish::Average { at, wide, count, argument: argument.clone() },
             _ => Finish::Sum { at, wide, count },
         })
+    }
+
+    /// An average of sums and counts: the sum of the counts takes the place of the count.
+    fn average_of_sums(
+        &mut self,
+        sum: &AggregateCall,
+        count: &AggregateCall,
+        input: &Schema,
+        append_only: bool,
+    ) -> Result<Finish> {
+        let argument = sum.argument().map_or(DataType::Null, |column| input.field(column).data_type().clone());
+        match (self.add(sum, input, append_only)?, self.add(count, input, append_only)?) {
+            (Finish::Sum { at, wide, .. }, Finish::Sum { at: count, wide: false, .. }) => {
+                Ok(Finish::Average { at, wide, count, argument })
+            }
+            _ => Err(Error::UnsupportedType(argument)),
+        }
     }
 
     fn ordered(&mut self, call: &AggregateCall, position: usize, input: &Schema) -> Result<Finish> {

@@ -179,6 +179,20 @@ fn floats_cancel_exactly() {
     assert_eq!(law.step(&[&[float(-1.0, 1)]])["(1, 0.0, 0.0, 1.0)"], 1);
 }
 
+/// NULLs are left out of the sums and of the counts, each for itself.
+#[test]
+fn an_average_of_sums_and_counts() {
+    let mut law = law(&[0], &[AggregateCall::new(Avg, [4, 2], DataType::Decimal128(38, 6)), call(Sum, Some(2))]);
+    let part = |sum: Option<i128>, count: Option<i64>, weight: i64| {
+        let (mut values, _) = row(1, count, "", weight);
+        values[4] = ScalarValue::Decimal128(sum, 38, 2);
+        (values, weight)
+    };
+    assert_eq!(law.step(&[&[part(Some(1000), Some(3), 2), part(None, Some(0), 1)]])["(1, 3.333333, 6)"], 1);
+    assert_eq!(law.step(&[&[part(Some(500), None, 1), part(None, Some(4), 1)]])["(1, 2.500000, 10)"], 1);
+    assert_eq!(law.step(&[&[part(Some(1000), Some(3), -2), part(None, Some(4), -1)]])["(1, NULL, 0)"], 1);
+}
+
 #[test]
 fn distinct_arguments_count_once() {
     let distinct = |function, column| AggregateCall { distinct: true, ..call(function, Some(column)) };
@@ -220,11 +234,11 @@ fn argument() -> impl Strategy<Value = usize> {
     prop_oneof![2..7usize, 8..13usize]
 }
 
-/// Sums, counts and extremes.
+/// Sums, counts and extremes; of two arguments an average of sums and counts.
 fn plain_call() -> impl Strategy<Value = AggregateCall> {
     let function = prop_oneof![Just(Count), Just(Sum), Just(Avg), Just(Min), Just(Max)];
     (function, vec(argument(), 0..3)).prop_map(|(function, mut arguments)| {
-        arguments.truncate(if function == Count { 2 } else { 1 });
+        arguments.truncate(if matches!(function, Count | Avg) { 2 } else { 1 });
         call_of(function, arguments)
     })
 }

@@ -14,6 +14,7 @@ use deltic_circuit::aggregate::finish_group;
 use deltic_circuit::{AggregateCall, AggregateFunction, Expr, Moment, SortKey};
 
 use super::expr::{column_type, fold, lower_expression};
+use super::partial::Grouping;
 use super::piped::{Piped, inner_name};
 use super::{Lower, Lowering};
 use crate::SqlError;
@@ -156,7 +157,8 @@ impl<'a> Written<'a> {
     }
 }
 
-fn move_columns(call: &mut AggregateCall, to: impl Fn(usize) -> usize) {
+/// `call` with `to` of each column instead of it.
+pub(super) fn move_columns(call: &mut AggregateCall, to: impl Fn(usize) -> usize) {
     let moved = |column: &mut usize| *column = to(*column);
     call.arguments.iter_mut().for_each(moved);
     call.order.iter_mut().for_each(|key| moved(&mut key.column));
@@ -201,6 +203,10 @@ impl Lowering {
             let rows = self.only_columns(input, groups);
             let rows = self.materialise(rows)?;
             return self.built(|builder| builder.distinct(rows));
+        }
+        let grouping = Grouping { groups: &groups, calls: &calls.calls, arguments: &lowered[group_width..] };
+        if let Some(groups) = self.aggregated_below(&input, &grouping)? {
+            return Ok(groups);
         }
         let (input, positions) = self.arguments(input, groups, lowered)?;
         let aggregates = calls.made(&positions[group_width..])?;

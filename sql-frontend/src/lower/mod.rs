@@ -17,6 +17,7 @@ mod list_rows;
 mod lookup;
 mod narrow;
 mod order;
+mod partial;
 mod piped;
 mod recursion;
 mod relation;

@@ -26,6 +26,11 @@ impl Piped {
         Piped { node, predicates: vec![], outputs: Some(outputs) }
     }
 
+    /// The filters that wait, over the node.
+    pub(super) fn predicates(&self) -> &[Expr] {
+        &self.predicates
+    }
+
     /// Whether `expr`, over the outputs, can be moved below the projection without computing anything twice.
     fn passes(&self, expr: &Expr) -> bool {
         let Some(outputs) = &self.outputs else { return true };
