@@ -97,3 +97,14 @@ CREATE MATERIALIZED VIEW sets_lateral AS SELECT t.a, t.b, g.y, g.n, g.s FROM t, 
 CREATE MATERIALIZED VIEW sets_range AS SELECT t.a, (SELECT max(n) FROM (SELECT count(x + t.b) AS n FROM u WHERE u.x > t.b GROUP BY CUBE (y, a)) AS g) AS m FROM t;
 CREATE MATERIALIZED VIEW sets_exists AS SELECT t.a FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.a = t.a GROUP BY GROUPING SETS ((y), ()) HAVING grouping(y) = 1 AND sum(x) > t.b);
 CREATE MATERIALIZED VIEW sets_alone AS SELECT t.a, (SELECT count(*) FROM (SELECT y, x FROM u WHERE u.x < t.b GROUP BY GROUPING SETS ((y), (y), (x, y), ())) AS g) AS n FROM t;
+
+-- Conditions on the keys, which reach the other side.
+CREATE MATERIALIZED VIEW key_in AS SELECT a, b FROM t WHERE a = 2 AND a IN (SELECT a FROM u);
+CREATE MATERIALIZED VIEW key_not_in AS SELECT a, b FROM t WHERE a < 3 AND a NOT IN (SELECT a FROM u WHERE a IS NOT NULL);
+CREATE MATERIALIZED VIEW key_not_exists AS SELECT a, b FROM t WHERE (a > 1 OR a IS NULL) AND NOT EXISTS (SELECT 1 FROM u WHERE u.a = t.a);
+CREATE MATERIALIZED VIEW key_left AS SELECT t.a, u.x FROM t LEFT JOIN u ON t.a = u.a AND u.x = t.b WHERE t.a IN (0, 1) AND t.b <> 1;
+CREATE MATERIALIZED VIEW key_right AS SELECT t.a, u.x FROM (SELECT * FROM t WHERE a > 0) AS t RIGHT JOIN u ON t.a = u.a WHERE u.a < 3;
+CREATE MATERIALIZED VIEW key_full AS SELECT t.a, u.x FROM (SELECT * FROM t WHERE a > 0) AS t FULL JOIN u ON t.a = u.a;
+CREATE MATERIALIZED VIEW key_below AS SELECT a, b FROM t WHERE a IN (SELECT a FROM u WHERE a > 0 AND x > 0);
+CREATE MATERIALIZED VIEW key_value AS SELECT t.a, (SELECT sum(x) FROM u WHERE u.a = t.a) AS s, (SELECT count(*) FROM u WHERE u.a = t.a) AS n FROM t WHERE t.a BETWEEN 0 AND 2;
+CREATE MATERIALIZED VIEW key_fails AS SELECT t.a, u.x FROM t LEFT JOIN u ON t.a = u.a WHERE 2 / t.a > 0;

@@ -21,6 +21,7 @@ mod functions;
 mod grouping;
 mod inline;
 mod join_order;
+mod key_conditions;
 mod length;
 mod limit;
 mod list_rows;

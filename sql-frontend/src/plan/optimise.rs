@@ -33,6 +33,7 @@ use datafusion_optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerCont
 
 use super::context::OPTIONS;
 use super::join_order::{has_chain, order_joins};
+use super::key_conditions;
 
 /// The rules that move conditions to the relations and joins that they are about.
 fn conditions() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
@@ -126,7 +127,12 @@ fn is_total(plan: &LogicalPlan) -> bool {
 pub(crate) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = super::constant_conditions::decide(analyse(plan)?)?;
     let config = OptimizerContext::new_with_config_options(OPTIONS.clone()).without_query_execution_start_time();
-    let plan = if has_chain(&plan)? { order_joins(CONDITIONS.optimize(plan, &config, |_, _| {})?)? } else { plan };
+    let plan = if key_conditions::has_join(&plan)? {
+        let plan = key_conditions::spread(CONDITIONS.optimize(plan, &config, |_, _| {})?)?;
+        if has_chain(&plan)? { order_joins(plan)? } else { plan }
+    } else {
+        plan
+    };
     OPTIMIZER.optimize(plan, &config, |_, _| {})
 }
 
