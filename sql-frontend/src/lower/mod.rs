@@ -135,8 +135,11 @@ impl Lowering {
     }
 }
 
-/// The first word of a plan node, for messages.
-fn plan_name(plan: &LogicalPlan) -> String {
+/// What a plan node is called in messages: an operator of ours by its name, others by their first word.
+pub(crate) fn plan_name(plan: &LogicalPlan) -> String {
+    if let LogicalPlan::Extension(extension) = plan {
+        return extension.node.name().to_string();
+    }
     let text = plan.display().to_string();
     text.split([':', ' ', '(']).next().unwrap_or_default().to_string()
 }

@@ -46,7 +46,7 @@ impl DistinctOnNode {
 
 impl UserDefinedLogicalNodeCore for DistinctOnNode {
     fn name(&self) -> &str {
-        "FirstOn"
+        "DISTINCT ON"
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
@@ -65,7 +65,7 @@ impl UserDefinedLogicalNodeCore for DistinctOnNode {
     fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let list = |exprs: &[Expr]| exprs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let order = self.order().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        write!(f, "FirstOn: on=[{}] select=[{}] order=[{order}]", list(&self.on.on_expr), list(&self.on.select_expr))
+        write!(f, "DISTINCT ON: on=[{}] select=[{}] order=[{order}]", list(&self.on.on_expr), list(&self.on.select_expr))
     }
 
     fn with_exprs_and_inputs(&self, mut exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {

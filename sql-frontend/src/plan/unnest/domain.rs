@@ -21,7 +21,7 @@ use super::outer::{
     boolean, columns, conjunction, conjuncts, equality, outer_columns, plan_refers_to, position, refers_to, substituted,
 };
 use super::{Fresh, default_or, empty_row, plans};
-use crate::lower::numbered;
+use crate::lower::{numbered, plan_name};
 use crate::plan::{DistinctOnNode, SetOperationNode, UnnestNode, WindowNode, WindowShape};
 
 /// The values of outer rows that a subquery refers to.
@@ -437,7 +437,5 @@ impl Pushing<'_> {
 }
 
 fn unsupported_below(plan: &LogicalPlan) -> datafusion_common::DataFusionError {
-    let name = plan.display().to_string();
-    let name = name.split([':', ' ', '(']).next().unwrap_or_default();
-    plans::unsupported(format!("a reference to an outer query below {name}"))
+    plans::unsupported(format!("a reference to an outer query below {}", plan_name(plan)))
 }

@@ -34,7 +34,7 @@ use datafusion_expr::expr::Case;
 use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::{Aggregate, Expr, LogicalPlan};
 
-use crate::lower::{fold, lower_expression, value_of_no_rows};
+use crate::lower::{fold, lower_expression, plan_name, value_of_no_rows};
 use domain::over_domain;
 use lift::{Asked, Lifted, Lifting};
 use outer::{any_in_plan, has_subquery, is_subquery};
@@ -109,11 +109,7 @@ impl Unnesting {
             LogicalPlan::Filter(filter) => self.filter(filter),
             LogicalPlan::Join(join) => self.join_condition(join),
             LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_) => self.expressions(plan),
-            other => {
-                let name = other.display().to_string();
-                let name = name.split([':', ' ', '(']).next().unwrap_or_default();
-                Err(plans::unsupported(format!("a subquery in {name}")))
-            }
+            other => Err(plans::unsupported(format!("a subquery in {}", plan_name(&other)))),
         }
     }
 
