@@ -226,3 +226,59 @@ CREATE MATERIALIZED VIEW common AS
         (SELECT e.dst FROM common AS c JOIN edges AS e ON e.src = c.node INTERSECT SELECT a.dst FROM common AS c JOIN arcs AS a ON a.src = c.node)
     )
     SELECT node FROM common;
+
+-- Recursions in subqueries that refer to the queries around them.
+CREATE MATERIALIZED VIEW reached_from AS
+    SELECT node, (WITH RECURSIVE r (n) AS (SELECT roots.node UNION SELECT e.dst FROM r JOIN edges AS e ON e.src = r.n) SELECT count(*) FROM r) AS n FROM roots;
+
+CREATE MATERIALIZED VIEW reached_rows AS
+    SELECT a.src, w.n
+    FROM arcs AS a, LATERAL (
+        WITH RECURSIVE r (n) AS (
+            SELECT e.dst FROM edges AS e WHERE e.src = a.src
+            UNION
+            SELECT e.dst FROM r JOIN edges AS e ON e.src = r.n WHERE e.dst <> a.dst
+        )
+        SELECT n FROM r WHERE n > a.cost
+    ) AS w;
+
+CREATE MATERIALIZED VIEW on_a_cycle AS
+    SELECT node FROM roots
+    WHERE EXISTS (WITH RECURSIVE r (n) AS (SELECT e.dst FROM edges AS e WHERE e.src = node UNION SELECT e.dst FROM r JOIN edges AS e ON e.src = r.n) SELECT 1 FROM r WHERE n = node);
+
+CREATE MATERIALIZED VIEW counted_up AS
+    SELECT src, dst, (WITH RECURSIVE c (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < arcs.cost) SELECT sum(i) FROM c) AS s FROM arcs;
+
+CREATE MATERIALIZED VIEW two_levels AS
+    SELECT s.node, (
+        SELECT count(*) FROM arcs AS a
+        WHERE a.dst IN (WITH RECURSIVE x (n) AS (SELECT s.node UNION SELECT e.dst FROM x JOIN edges AS e ON e.src = x.n WHERE e.dst <> a.src) SELECT n FROM x)
+    ) AS n
+    FROM roots AS s;
+
+CREATE MATERIALIZED VIEW nearest AS
+    SELECT s.node, (
+        WITH RECURSIVE d (n, steps) AS (
+            SELECT s.node, CAST(0 AS BIGINT)
+            UNION
+            SELECT n, min(steps) FROM (SELECT e.dst AS n, d.steps + 1 AS steps FROM d JOIN edges AS e ON e.src = d.n WHERE d.steps < 3 AND e.dst <> s.node) AS next GROUP BY n
+        )
+        SELECT max(steps) FROM d
+    ) AS steps
+    FROM roots AS s;
+
+CREATE MATERIALIZED VIEW read_twice AS
+    SELECT s.node, w.a, w.b
+    FROM roots AS s LEFT JOIN LATERAL (
+        WITH RECURSIVE r (n) AS (SELECT s.node UNION SELECT e.dst FROM r JOIN edges AS e ON e.src = r.n)
+        SELECT x.n AS a, y.n AS b FROM r AS x JOIN r AS y ON x.n < y.n
+    ) AS w ON w.b > 0;
+
+CREATE MATERIALIZED VIEW two_by_two AS
+    SELECT s.node, (
+        WITH MUTUALLY RECURSIVE
+            even (n BIGINT) AS (SELECT s.node UNION SELECT e.dst FROM odd JOIN edges AS e ON e.src = odd.n),
+            odd (n BIGINT) AS (SELECT e.dst FROM even JOIN edges AS e ON e.src = even.n)
+        SELECT count(*) FROM even WHERE n NOT IN (SELECT n FROM odd WHERE n IS NOT NULL)
+    ) AS n
+    FROM roots AS s;

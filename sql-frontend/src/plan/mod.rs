@@ -66,7 +66,9 @@ pub(crate) use modify::json_text;
 pub use modify::{plan_delete, plan_insert, plan_update};
 pub(crate) use named_window::{EXCLUDE_MARK, exclusion_of};
 pub(crate) use naming::call;
-pub(crate) use recursion::{MUTUALLY_RECURSIVE, RecursionPlan, RecursionSource, VariablePlan, VariableSource, WITH_LIMIT};
+pub(crate) use recursion::{
+    MUTUALLY_RECURSIVE, RecursionPlan, RecursionSource, VariablePlan, VariableSource, WITH_LIMIT, new_id,
+};
 pub(crate) use set_operation::SetOperationNode;
 pub use types::JsonKind;
 pub(crate) use types::{TYPE_NAMES, json_kind, max_length};
@@ -165,20 +167,21 @@ impl Bound {
 /// Resolves the names of `query`. `values` are the types of its VALUES, if it is one that an INSERT adds.
 fn bind(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>) -> Result<Bound, SqlError> {
     let context = Context::new(catalog);
-    let bound = bind_in(&context, query, values)?;
+    let bound = bind_in(&context, query, values, &[])?;
     let mut functions = context.functions();
     functions.extend(bound.functions.iter().filter(|name| !functions.contains(name)).cloned().collect::<Vec<_>>());
     Ok(Bound { relations: context.into_named(), functions, ..bound })
 }
 
-/// The same in a context that may have relations of its own; it knows which relations were named.
-fn bind_in(context: &Context<'_>, query: &Query, values: Option<DFSchemaRef>) -> Result<Bound, SqlError> {
+/// The same in a context that may have relations of its own; it knows which relations were named. `outers` are the columns of the rows of the queries around
+/// this one, the outermost first.
+fn bind_in(context: &Context<'_>, query: &Query, values: Option<DFSchemaRef>, outers: &[DFSchemaRef]) -> Result<Bound, SqlError> {
     let mut text = query.ast.clone();
     recursion::unfold(context, &mut text, query.position)?;
     let mut before = None;
     let mut casts = Casts::AsWritten;
     loop {
-        let error = match bind_text(context, query.position, &text, values.clone(), casts)? {
+        let error = match bind_text(context, query.position, &text, values.clone(), outers, casts)? {
             Ok(bound) => return Ok(bound),
             Err(error) => error,
         };
@@ -213,6 +216,7 @@ fn bind_text(
     position: Position,
     text: &ast::Query,
     values: Option<DFSchemaRef>,
+    outers: &[DFSchemaRef],
     casts: Casts,
 ) -> Result<Result<Bound, DataFusionError>, SqlError> {
     let mut ast = Box::new(text.clone());
@@ -232,6 +236,7 @@ fn bind_text(
     }
     let mut planner_context = PlannerContext::new();
     planner_context.set_table_schema(values);
+    outers.iter().for_each(|outer| planner_context.append_outer_query_schema(outer.clone()));
     let plan = planner(context)
         .sql_statement_to_plan_with_context(ast::Statement::Query(ast), &mut planner_context)
         .and_then(second_try::check_orders)

@@ -139,11 +139,21 @@ pub(crate) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan> {
 /// Resolves types and removes subqueries, no more. The rules run one by one: the checks of [`Analyzer::execute_and_check`] refuse subqueries that
 /// DataFusion could not remove.
 pub(crate) fn analyse(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let plan = super::unnest::unnest(typed(plan)?)?;
+    plan.check_invariants(InvariantLevel::Executable)?;
+    Ok(plan)
+}
+
+/// The same for a part of a query that may refer to the queries around it.
+pub(crate) fn analyse_inner(plan: LogicalPlan) -> Result<LogicalPlan> {
+    super::unnest::unnest_inner(typed(plan)?)
+}
+
+/// Resolves types.
+pub(crate) fn typed(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut plan = super::floats::prefer_floats(plan)?;
     for rule in Analyzer::new().rules {
         plan = rule.analyze(plan, &OPTIONS).map_err(|error| error.context(rule.name()))?;
     }
-    let plan = super::unnest::unnest(plan)?;
-    plan.check_invariants(InvariantLevel::Executable)?;
     Ok(plan)
 }

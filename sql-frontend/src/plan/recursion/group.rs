@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion_expr::LogicalPlan;
+use datafusion_common::DFSchemaRef;
+use datafusion_expr::{Expr, LogicalPlan};
 use sqlparser::ast;
 
 use super::source::{RecursionPlan, RecursionSource, VariablePlan, VariableSource, new_id};
@@ -13,6 +14,7 @@ use crate::SqlError;
 use crate::error::{Code, Position};
 use crate::parser::{empty_select, fold, table_factor};
 use crate::plan::context::Context;
+use crate::plan::unnest::references;
 use crate::plan::{bind_in, constant, diagnose, optimise, types};
 use crate::statement::{ColumnDefinition, Name, Query};
 
@@ -22,6 +24,8 @@ pub(super) struct Scope<'a> {
     /// The common table expressions that it can read, which are not recursive any more.
     pub(super) visible: &'a [ast::Cte],
     pub(super) position: Position,
+    /// The columns of the rows of the queries around it, the outermost first.
+    pub(super) outers: Vec<DFSchemaRef>,
 }
 
 /// The group.
@@ -42,7 +46,7 @@ const WIDENINGS: usize = 4;
 
 impl Group {
     /// The members as expressions that read relations.
-    pub(super) fn plan(self, scope: &Scope<'_>) -> Result<Vec<ast::Cte>, SqlError> {
+    pub(super) fn plan(&self, scope: &Scope<'_>) -> Result<Vec<ast::Cte>, SqlError> {
         let id = new_id();
         let mut columns = if self.mutual { self.declared()? } else { self.inferred(scope, id)? };
         let mut definitions = self.definitions(scope, id, &columns)?;
@@ -52,7 +56,7 @@ impl Group {
             let widened = wanted.map(|(member, (columns, found))| self.widened(member, columns, found, scope));
             let widened = widened.collect::<Result<Vec<_>, _>>()?;
             if widened == columns {
-                return Ok(self.finish(scope, id, columns, definitions));
+                return self.finish(scope, id, columns, definitions);
             }
             columns = widened;
             definitions = self.definitions(scope, id, &columns)?;
@@ -160,7 +164,8 @@ impl Group {
             body: Box::new(ast::SetExpr::Query(Box::new(query))),
             ..empty_select()
         };
-        let bound = bind_in(scope.context, &Query { ast: Box::new(ast), position: scope.position }, None)?;
+        let query = Query { ast: Box::new(ast), position: scope.position };
+        let bound = bind_in(scope.context, &query, None, &scope.outers)?;
         scope.context.add_functions(bound.functions.clone());
         Ok(bound)
     }
@@ -193,22 +198,33 @@ impl Group {
         columns.iter().zip(found).map(column).collect()
     }
 
-    fn finish(&self, scope: &Scope<'_>, id: u64, columns: Vec<Columns>, definitions: Vec<LogicalPlan>) -> Vec<ast::Cte> {
+    fn finish(
+        &self,
+        scope: &Scope<'_>,
+        id: u64,
+        columns: Vec<Columns>,
+        definitions: Vec<LogicalPlan>,
+    ) -> Result<Vec<ast::Cte>, SqlError> {
         let variables = self.names().into_iter().zip(columns.iter().cloned()).zip(definitions);
         let variables = variables.map(|((name, columns), definition)| VariablePlan { name, columns, definition });
+        let variables: Vec<VariablePlan> = variables.collect();
+        let outer = if scope.outers.is_empty() { Vec::new() } else { outer_references(&variables, self.place(scope))? };
         let recursion = Arc::new(RecursionPlan {
             id,
-            variables: variables.collect(),
+            variables,
             shown: self.shown.clone(),
             limit: self.limit,
             position: self.place(scope),
+            outer,
         });
         let member = |(variable, member): (usize, &ast::Cte)| {
             let relation = format!("__recursion_{id}_{variable}");
             scope.context.add_internal(&relation, Arc::new(RecursionSource { recursion: recursion.clone(), variable }));
-            reading(member, &columns[variable], &relation)
+            let mut cte = reading(member, &columns[variable], &relation);
+            refer(&mut cte, &recursion.outer);
+            cte
         };
-        self.members.iter().enumerate().map(member).collect()
+        Ok(self.members.iter().enumerate().map(member).collect())
     }
 }
 
@@ -236,9 +252,38 @@ fn reading(member: &ast::Cte, columns: &Columns, relation: &str) -> ast::Cte {
     }
 }
 
+/// Makes it seen that what reads a recursion refers to the queries around it: a condition that is always true names what its definitions refer to.
+fn refer(cte: &mut ast::Cte, outer: &[Expr]) {
+    let ast::SetExpr::Select(select) = cte.query.body.as_mut() else { return };
+    let names =
+        outer.iter().filter_map(|expr| if let Expr::OuterReferenceColumn(_, column) = expr { Some(column) } else { None });
+    let names = names.map(|column| {
+        let parts = column.relation.iter().map(|relation| relation.table()).chain([column.name.as_str()]);
+        let mut parts: Vec<ast::Ident> = parts.map(|part| ast::Ident::with_quote('"', part)).collect();
+        match (parts.len(), parts.pop()) {
+            (1, Some(name)) => ast::Expr::Identifier(name),
+            (_, name) => ast::Expr::CompoundIdentifier(parts.into_iter().chain(name).collect()),
+        }
+    });
+    let conditions = names.map(|name| ast::Expr::IsNotDistinctFrom(Box::new(name.clone()), Box::new(name)));
+    let and = |left, right| ast::Expr::BinaryOp { left: Box::new(left), op: ast::BinaryOperator::And, right: Box::new(right) };
+    select.selection = conditions.reduce(and);
+}
+
+/// What the definitions refer to of the queries around the recursion.
+fn outer_references(variables: &[VariablePlan], position: Position) -> Result<Vec<Expr>, SqlError> {
+    let mut outer: Vec<Expr> = Vec::new();
+    for variable in variables {
+        let plan = optimise::analyse_inner(variable.definition.clone());
+        let plan = plan.map_err(|error| diagnose::diagnose(&error, &empty_select(), position))?;
+        outer.extend(references(&plan).into_iter().filter(|found| !outer.contains(found)).collect::<Vec<_>>());
+    }
+    Ok(outer)
+}
+
 /// The types of the columns of a plan.
 fn types_of(plan: &LogicalPlan, position: Position) -> Result<Vec<DataType>, SqlError> {
-    let plan = optimise::analyse(plan.clone()).map_err(|error| diagnose::diagnose(&error, &empty_select(), position))?;
+    let plan = optimise::analyse_inner(plan.clone()).map_err(|error| diagnose::diagnose(&error, &empty_select(), position))?;
     let canonical = |field: &Arc<arrow::datatypes::Field>| match field.data_type() {
         DataType::Null => Ok(DataType::Null),
         data_type => types::canonical(data_type, &format!("column {}", field.name()), position),

@@ -6,11 +6,12 @@
 //! like any other, in which the group's names are relations ([`VariableSource`]); and what remains in the place of the expressions are relations too
 //! ([`RecursionSource`]), whose rows lowering computes from the plans of the definitions ([`crate::lower`]).
 
+mod enclosing;
 mod group;
 mod source;
 mod unfold;
 
-pub(crate) use source::{RecursionPlan, RecursionSource, VariablePlan, VariableSource, prepare};
+pub(crate) use source::{RecursionPlan, RecursionSource, VariablePlan, VariableSource, new_id, prepare};
 pub(super) use unfold::unfold;
 
 /// The name of what marks `WITH MUTUALLY RECURSIVE`; its query is the limit.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::tree_node::Transformed;
 use datafusion_common::{DataFusionError, Result};
-use datafusion_expr::{LogicalPlan, TableScan, TableSource};
+use datafusion_expr::{Expr, LogicalPlan, TableScan, TableSource};
 
 use crate::error::Position;
 use crate::plan::clock::{self, Clock};
@@ -24,6 +24,8 @@ pub(crate) struct RecursionPlan {
     /// The limit that the query gives.
     pub(crate) limit: Option<u64>,
     pub(crate) position: Position,
+    /// What the definitions refer to of the queries around the recursion.
+    pub(crate) outer: Vec<Expr>,
 }
 
 /// One of the definitions.
@@ -35,7 +37,7 @@ pub(crate) struct VariablePlan {
 }
 
 /// A number that no other recursion has.
-pub(super) fn new_id() -> u64 {
+pub(crate) fn new_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -57,7 +59,7 @@ pub(crate) struct VariableSource {
     /// Of the recursion.
     pub(crate) id: u64,
     pub(crate) variable: usize,
-    pub(super) columns: Vec<(String, DataType)>,
+    pub(crate) columns: Vec<(String, DataType)>,
 }
 
 impl TableSource for VariableSource {

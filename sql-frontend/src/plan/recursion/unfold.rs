@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{self, Visit, VisitMut};
 
+use super::enclosing::{Enclosing, any_query, outer_rows};
 use super::group::{Group, Scope};
 use super::{MUTUALLY_RECURSIVE, is_mark};
 use crate::SqlError;
-use crate::error::Position;
+use crate::error::{Code, Position};
 use crate::parser::fold;
 use crate::plan::context::Context;
 
@@ -17,11 +18,20 @@ use crate::plan::context::Context;
 /// # Errors
 /// If a definition is wrong, or has other columns than it says.
 pub(crate) fn unfold(context: &Context<'_>, query: &mut ast::Query, position: Position) -> Result<(), SqlError> {
-    let mut unfolding = Unfolding { context, position, scope: Vec::new(), saved: Vec::new() };
+    if !has_recursion(query) {
+        return Ok(());
+    }
+    let mut unfolding = Unfolding { context, position, scope: Vec::new(), enclosing: Vec::new(), saved: Vec::new() };
     match VisitMut::visit(query, &mut unfolding) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
+}
+
+/// Whether a WITH in `query` is recursive.
+fn has_recursion(query: &ast::Query) -> bool {
+    let is_recursive = |query: &ast::Query| query.with.as_ref().is_some_and(|with| with.recursive);
+    any_query(query, &is_recursive)
 }
 
 struct Unfolding<'a> {
@@ -29,6 +39,8 @@ struct Unfolding<'a> {
     position: Position,
     /// The common table expressions that can be read, without recursion.
     scope: Vec<ast::Cte>,
+    /// The queries around the one that is visited.
+    enclosing: Vec<Enclosing>,
     /// For each query that is being visited its WITH, and how many expressions could be read before it.
     saved: Vec<(Option<ast::With>, usize)>,
 }
@@ -47,6 +59,7 @@ impl ast::VisitorMut for Unfolding<'_> {
             }
         }
         self.saved.push((with.filter(|with| !with.cte_tables.is_empty()), before));
+        self.enclosing.push(Enclosing { body: query.body.clone(), scope: self.scope.len() });
         ControlFlow::Continue(())
     }
 
@@ -54,6 +67,7 @@ impl ast::VisitorMut for Unfolding<'_> {
         if let Some((with, before)) = self.saved.pop() {
             query.with = with;
             self.scope.truncate(before);
+            self.enclosing.pop();
         }
         ControlFlow::Continue(())
     }
@@ -85,8 +99,7 @@ impl Unfolding<'_> {
             let done = if recursive || mutual {
                 let members = group.iter().map(|&member| ctes[member].clone()).collect();
                 let shown = (0..group.len()).filter(|&place| outside(&names[group[place]])).collect();
-                let scope = Scope { context: self.context, visible: &self.scope, position: self.position };
-                Group { members, shown, mutual, limit }.plan(&scope)?
+                self.group(&Group { members, shown, mutual, limit })?
             } else {
                 let mut cte = ctes[group[0]].clone();
                 self.plain(&mut cte)?;
@@ -98,10 +111,27 @@ impl Unfolding<'_> {
         Ok(())
     }
 
+    /// The members of a group as expressions that read relations. Only if one names a column that it does not have are the queries around it asked for it.
+    fn group(&self, group: &Group) -> Result<Vec<ast::Cte>, SqlError> {
+        let scope = Scope { context: self.context, visible: &self.scope, position: self.position, outers: Vec::new() };
+        match group.plan(&scope) {
+            Err(error) if error.is(Code::UnknownColumn) => {
+                let outers = outer_rows(&scope, &self.enclosing, group)?;
+                if outers.is_empty() { Err(error) } else { group.plan(&Scope { outers, ..scope }) }
+            }
+            planned => planned,
+        }
+    }
+
     /// What is recursive inside of an expression that is not.
     fn plain(&mut self, cte: &mut ast::Cte) -> Result<(), SqlError> {
-        let mut inner =
-            Unfolding { context: self.context, position: self.position, scope: self.scope.clone(), saved: Vec::new() };
+        let mut inner = Unfolding {
+            context: self.context,
+            position: self.position,
+            scope: self.scope.clone(),
+            enclosing: self.enclosing.clone(),
+            saved: Vec::new(),
+        };
         match VisitMut::visit(&mut cte.query, &mut inner) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(error) => Err(error),

@@ -8,18 +8,18 @@
 //!
 //! T. Neumann and A. Kemper: Unnesting Arbitrary Queries. BTW 2015.
 
+use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::logical_plan::{FetchType, Projection, SkipType, Subquery};
 use datafusion_expr::{
-    Aggregate, Distinct, DistinctOn, Expr, ExprSchemable, Filter, GroupingSet, Join, JoinType, Limit, LogicalPlan, SortExpr,
-    Union, UserDefinedLogicalNodeCore, Window,
+    Aggregate, Distinct, DistinctOn, Expr, ExprSchemable, Filter, GroupingSet, Join, JoinType, Limit, LogicalPlan, Operator,
+    SortExpr, Union, UserDefinedLogicalNodeCore, Window,
 };
 
 use super::lift::{Key, Lifted, is_one_row};
 use super::max_one_row::MaxOneRowNode;
-use super::outer::{
-    boolean, columns, conjunction, conjuncts, equality, outer_columns, plan_refers_to, position, refers_to, substituted,
-};
+use super::outer::{boolean, columns, conjunction, conjuncts, equality, outer_columns, position, refers_to, substituted};
+use super::recursion::PushedRecursion;
 use super::{Fresh, default_or, empty_row, plans};
 use crate::lower::{numbered, plan_name};
 use crate::plan::{DistinctOnNode, SetOperationNode, UnnestNode, WindowNode, WindowShape};
@@ -28,7 +28,7 @@ use crate::plan::{DistinctOnNode, SetOperationNode, UnnestNode, WindowNode, Wind
 pub(super) struct Domain {
     plan: LogicalPlan,
     /// What each of its columns is of the outer row.
-    outer: Vec<Expr>,
+    pub(super) outer: Vec<Expr>,
     /// Whether a column can be NULL.
     nullable: Vec<bool>,
 }
@@ -52,6 +52,11 @@ impl Domain {
         Ok((plan, values))
     }
 
+    /// The types of its columns.
+    pub(super) fn types(&self) -> impl Iterator<Item = DataType> + '_ {
+        self.plan.schema().fields().iter().take(self.outer.len()).map(|field| field.data_type().clone())
+    }
+
     /// Whether NULL must equal NULL when the columns at `place` are compared.
     pub(super) fn null_safe(&self, place: usize) -> bool {
         self.nullable[place]
@@ -59,23 +64,23 @@ impl Domain {
 }
 
 /// A part of a subquery beside the domain.
-struct Pushed {
-    plan: LogicalPlan,
+pub(super) struct Pushed {
+    pub(super) plan: LogicalPlan,
     /// The columns of the part.
-    outputs: Vec<Expr>,
+    pub(super) outputs: Vec<Expr>,
     /// The columns of the domain.
-    values: Vec<Expr>,
+    pub(super) values: Vec<Expr>,
     /// The order of an ORDER BY, for a LIMIT above it.
-    order: Vec<SortExpr>,
+    pub(super) order: Vec<SortExpr>,
     /// Whether there is one row at most for each value.
-    single: bool,
+    pub(super) single: bool,
 }
 
 /// `subquery` over the domain of its references to `rows`.
 pub(super) fn over_domain(rows: &LogicalPlan, subquery: &LogicalPlan, fresh: &mut Fresh) -> Result<Lifted> {
     let outer = outer_columns(subquery, rows.schema());
     let domain = Domain::of(rows, outer, fresh)?;
-    let pushed = Pushing { domain: &domain, outer: rows.schema(), fresh }.bound(subquery)?;
+    let pushed = Pushing { domain: &domain, outer: rows.schema(), fresh, recursions: vec![] }.bound(subquery)?;
     let keys = domain.outer.iter().zip(&pushed.values).enumerate();
     let keys = keys.map(|(place, (outer, inner))| Key {
         outer: outer.clone(),
@@ -88,16 +93,18 @@ pub(super) fn over_domain(rows: &LogicalPlan, subquery: &LogicalPlan, fresh: &mu
 }
 
 /// Puts a subquery beside its domain.
-struct Pushing<'a> {
-    domain: &'a Domain,
-    outer: &'a DFSchema,
-    fresh: &'a mut Fresh,
+pub(super) struct Pushing<'a> {
+    pub(super) domain: &'a Domain,
+    pub(super) outer: &'a DFSchema,
+    pub(super) fresh: &'a mut Fresh,
+    /// The recursions beside the domain.
+    pub(super) recursions: Vec<PushedRecursion>,
 }
 
 impl Pushing<'_> {
     /// `plan` beside the domain.
-    fn bound(&mut self, plan: &LogicalPlan) -> Result<Pushed> {
-        if !plan_refers_to(plan, self.outer) {
+    pub(super) fn bound(&mut self, plan: &LogicalPlan) -> Result<Pushed> {
+        if !self.refers(plan) {
             return self.beside(plan, vec![]);
         }
         match plan {
@@ -124,6 +131,7 @@ impl Pushing<'_> {
             LogicalPlan::Union(union) => self.union(union),
             LogicalPlan::Values(values) => self.bound(&plans::rows_of_values(values)?),
             LogicalPlan::Extension(_) => self.extension(plan),
+            LogicalPlan::TableScan(scan) => self.scan(scan),
             other => Err(unsupported_below(other)),
         }
     }
@@ -162,7 +170,7 @@ impl Pushing<'_> {
     }
 
     /// The same with the outputs and the values as its only columns, in this order.
-    fn materialised(&mut self, pushed: Pushed) -> Result<Pushed> {
+    pub(super) fn materialised(&mut self, pushed: Pushed) -> Result<Pushed> {
         let width = pushed.outputs.len();
         let exprs = pushed.outputs.into_iter().chain(pushed.values).collect();
         let (plan, mut outputs) = plans::projected(pushed.plan, exprs, self.fresh)?;
@@ -179,11 +187,12 @@ impl Pushing<'_> {
 
     fn filter(&mut self, filter: &Filter) -> Result<Pushed> {
         let predicates = conjuncts(&filter.predicate);
-        if !plan_refers_to(&filter.input, self.outer) {
+        if !self.refers(&filter.input) {
             return self.beside(&filter.input, predicates);
         }
         let below = self.bound(&filter.input)?;
-        let predicates = self.all_over(&predicates, filter.input.schema(), &below)?;
+        let mut predicates = self.all_over(&predicates, filter.input.schema(), &below)?;
+        predicates.retain(|predicate| !is_of_equals(predicate));
         let Some(predicate) = conjunction(predicates) else { return Ok(below) };
         let plan = LogicalPlan::Filter(Filter::try_new(predicate, below.plan.into())?);
         Ok(Pushed { plan, order: vec![], ..below })
@@ -292,7 +301,7 @@ impl Pushing<'_> {
     fn join(&mut self, join: &Join) -> Result<Pushed> {
         let conditions = plans::conditions(join);
         let in_condition = conditions.iter().any(|condition| refers_to(condition, self.outer));
-        let [left, right] = [&join.left, &join.right].map(|side| plan_refers_to(side, self.outer));
+        let [left, right] = [&join.left, &join.right].map(|side| self.refers(side));
         // A side whose rows are shown without a match needs the domain as soon as anything else has it.
         let (keeps_left, keeps_right) = match join.join_type {
             JoinType::Inner => (false, false),
@@ -436,6 +445,12 @@ impl Pushing<'_> {
     }
 }
 
-fn unsupported_below(plan: &LogicalPlan) -> datafusion_common::DataFusionError {
+/// Whether a condition says that a column is what it is: that of a recursion, by which it is seen to refer to the outer query.
+fn is_of_equals(predicate: &Expr) -> bool {
+    let Expr::BinaryExpr(binary) = predicate else { return false };
+    binary.op == Operator::IsNotDistinctFrom && binary.left == binary.right && matches!(*binary.left, Expr::Column(_))
+}
+
+pub(super) fn unsupported_below(plan: &LogicalPlan) -> datafusion_common::DataFusionError {
     plans::unsupported(format!("a reference to an outer query below {}", plan_name(plan)))
 }

@@ -23,10 +23,12 @@ mod outer;
 mod pairs;
 mod plans;
 mod quantified;
+mod recursion;
 mod rows;
 mod scalar;
 
 pub(crate) use max_one_row::MaxOneRowNode;
+pub(crate) use outer::references;
 
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, Result, ScalarValue};
@@ -48,9 +50,14 @@ pub(super) fn unnest(plan: LogicalPlan) -> Result<LogicalPlan> {
     if !is_nested(&plan) {
         return Ok(plan);
     }
-    let plan = Unnesting { fresh: Fresh::default() }.plan(plan)?;
+    let plan = unnest_inner(plan)?;
     check_left_over(&plan)?;
     Ok(plan)
+}
+
+/// The same for a part of a query that may refer to the queries around it.
+pub(super) fn unnest_inner(plan: LogicalPlan) -> Result<LogicalPlan> {
+    if is_nested(&plan) { Unnesting { fresh: Fresh::default() }.plan(plan) } else { Ok(plan) }
 }
 
 fn is_nested(plan: &LogicalPlan) -> bool {

@@ -7,6 +7,8 @@ use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchema, Result, ScalarValue};
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 
+use super::recursion::recursion_of;
+
 /// Where in `schema` the column of an outer reference is, if it is there.
 pub(super) fn position(schema: &DFSchema, column: &Column) -> Option<usize> {
     schema.iter().position(|(relation, field)| relation == column.relation.as_ref() && field.name() == &column.name)
@@ -58,7 +60,21 @@ pub(super) fn any(expr: &Expr, mut is: impl FnMut(&Expr) -> bool) -> bool {
     walked.is_ok() && found
 }
 
-/// Whether `is` holds for an expression of a node of `plan`.
+/// All references to queries around `plan`, each once.
+pub(crate) fn references(plan: &LogicalPlan) -> Vec<Expr> {
+    let mut found: Vec<Expr> = Vec::new();
+    any_in_plan(plan, &mut |expr| {
+        any(expr, |expr| {
+            if matches!(expr, Expr::OuterReferenceColumn(..)) && !found.contains(expr) {
+                found.push(expr.clone());
+            }
+            false
+        })
+    });
+    found
+}
+
+/// Whether `is` holds for an expression of a node of `plan`, or for a reference of a recursion that it reads.
 pub(super) fn any_in_plan(plan: &LogicalPlan, is: &mut dyn FnMut(&Expr) -> bool) -> bool {
     let mut found = false;
     let walked = plan.apply(|node| {
@@ -66,6 +82,8 @@ pub(super) fn any_in_plan(plan: &LogicalPlan, is: &mut dyn FnMut(&Expr) -> bool)
             found = found || is(expr);
             Ok(TreeNodeRecursion::Continue)
         })?;
+        let outer = recursion_of(node).map_or(&[][..], |source| &source.recursion.outer);
+        found = found || outer.iter().any(&mut *is);
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
     walked.is_ok() && found
