@@ -256,7 +256,7 @@ CREATE MATERIALIZED VIEW two_levels AS
     ) AS n
     FROM roots AS s;
 
-CREATE MATERIALIZED VIEW nearest AS
+CREATE MATERIALIZED VIEW steps_at_most AS
     SELECT s.node, (
         WITH RECURSIVE d (n, steps) AS (
             SELECT s.node, CAST(0 AS BIGINT)
