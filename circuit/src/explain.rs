@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The columns of partial results have names that begin so: of facts that are aggregated by the key of a join, before they are joined.
-pub const PARTIAL: &str = "partial_";
+pub const PARTIAL: &str = "__partial_";
 
 /// The circuit as an indented tree from the output down; a shared node is printed once and referred to afterwards.
 pub fn text(circuit: &Circuit) -> String {

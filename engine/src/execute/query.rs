@@ -86,7 +86,9 @@ fn first_error(errors: &ZBatch) -> Result<()> {
     }
     let text = |column: usize| errors.column(column).as_string::<i32>().value(0).to_owned();
     let more = if errors.len() > 1 { format!(" (and {} more rows)", errors.len() - 1) } else { String::new() };
-    Err(Error::new(text(0), format!("{} in {} of row {}{more}", text(1), text(2), text(3))))
+    // A query without FROM computes on a row without columns.
+    let row = Some(text(3)).filter(|row| row != "()").map_or_else(String::new, |row| format!(" of row {row}"));
+    Err(Error::new(text(0), format!("{} in {}{row}{more}", text(1), text(2))))
 }
 
 /// The one key that `circuit` reads of `relation`: if the relation is read once, through a filter that fixes each key column by
