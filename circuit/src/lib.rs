@@ -42,6 +42,7 @@ mod fingerprint;
 pub mod frame;
 pub mod functions;
 pub mod interpreter;
+mod interval;
 mod map_filter;
 mod node;
 mod properties;
@@ -59,8 +60,10 @@ pub use errors::{
     window_label, window_text,
 };
 pub use eval::Evaluated;
+pub use eval::text::sql_type;
 pub use expr::{BinaryOp, Expr};
 pub use fingerprint::fingerprint;
+pub use interval::parse_interval;
 pub use map_filter::map_filter;
 pub use node::{
     AsOfComparison, Circuit, CircuitRef, EmitPolicy, IntervalJoinKind, JoinKey, JoinKind, Node, NodeId, Operator, Properties,

@@ -1,7 +1,7 @@
 //! Values as JSON text.
 //!
 //! As PostgreSQL has it: numbers and truth values are themselves, arrays are arrays, structs and maps are objects, times are strings in ISO 8601, and
-//! everything else is the string of its text, NaN and infinities included.
+//! everything else is the string of its text, NaN and infinities included. What is known to be JSON (see [`is_embedded`]) stays as it is.
 
 use std::fmt::Write;
 
@@ -9,6 +9,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 
 use crate::eval::text::render;
+use crate::functions::is_embedded;
 
 /// Appends the value at `row`.
 pub(super) fn write_json(out: &mut String, column: &ArrayRef, row: usize) {
@@ -45,6 +46,10 @@ pub(super) fn write_json(out: &mut String, column: &ArrayRef, row: usize) {
             }
             out.push('}');
         }
+        DataType::Struct(fields) if is_embedded(fields) => match column.as_struct().column(0) {
+            text if text.is_null(row) => out.push_str("null"),
+            text => out.push_str(text.as_string::<i32>().value(row)),
+        },
         DataType::Struct(fields) => {
             out.push('{');
             for (position, (field, values)) in fields.iter().zip(column.as_struct().columns()).enumerate() {

@@ -1,19 +1,19 @@
 //! Casts. Arrow's cast gives NULL where a value has no counterpart; here that is an error with the value in its text, or stays NULL for `TRY_CAST`.
 //!
 //! What differs from Arrow follows PostgreSQL: floats and decimals round to integers and are not cut off, text may have blanks around it, and
-//! dates, times and intervals have PostgreSQL's text.
+//! dates, times, intervals, arrays and bytes have PostgreSQL's text.
 
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, Float32Array, MapArray, PrimitiveArray, StringArray, StringBuilder,
-    new_null_array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryArray, Float32Array, IntervalMonthDayNanoArray, ListArray, MapArray,
+    PrimitiveArray, StringArray, StringBuilder, new_null_array,
 };
-use arrow::buffer::NullBuffer;
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
-    TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
+    DataType, Date32Type, Decimal128Type, FieldRef, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    IntervalUnit, TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
 };
 use arrow::error::ArrowError;
 use arrow::util::display::FormatOptions;
@@ -24,6 +24,7 @@ use super::text::{render, sql_type, write_value};
 use super::value::{Evaluation, Value};
 use crate::calendar::DAY_US;
 use crate::errors::code;
+use crate::interval::parse_interval;
 use crate::{EvalError, RowErrors};
 
 /// `CAST(value AS to)`, or `TRY_CAST` if `safe`.
@@ -90,8 +91,12 @@ fn convert(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
         (Date32 | Time64(TimeUnit::Microsecond) | Timestamp(TimeUnit::Microsecond, _) | Interval(_) | Duration(_), Utf8)
         | (List(_) | Struct(_) | Map(..), Utf8) => Ok(to_text(from)),
         (Map(..), Map(..)) => map_to_map(from.as_map(), to),
-        (Utf8, Binary | LargeBinary | BinaryView | Utf8View | LargeUtf8) => arrow_cast(from, to),
+        (Utf8, Binary) => Ok(text_to_bytes(from.as_string())),
+        (Utf8, LargeBinary | BinaryView | Utf8View | LargeUtf8) => arrow_cast(from, to),
         (Utf8, Boolean) => Ok(text_to_boolean(trimmed(from).as_string())),
+        (Utf8, Interval(IntervalUnit::MonthDayNano)) => Ok(text_to_interval(from.as_string())),
+        (Utf8, Timestamp(..)) => arrow_cast(&with_seconds(&trimmed(from)), to),
+        (Utf8, List(item)) => text_to_list(from.as_string(), item),
         (Utf8, to) => arrow_cast(&trimmed(from), to),
         _ => arrow_cast(from, to),
     }
@@ -205,4 +210,130 @@ fn text_to_boolean(texts: &StringArray) -> ArrayRef {
         _ => None,
     };
     Arc::new(texts.iter().map(|text| text.and_then(value)).collect::<arrow::array::BooleanArray>())
+}
+
+fn text_to_interval(texts: &StringArray) -> ArrayRef {
+    let intervals: IntervalMonthDayNanoArray = texts.iter().map(|text| text.and_then(parse_interval)).collect();
+    Arc::new(intervals)
+}
+
+/// `\x0a0b` in hexadecimal digits; any other text is its bytes.
+fn text_to_bytes(texts: &StringArray) -> ArrayRef {
+    let bytes = |text: &str| match text.strip_prefix("\\x") {
+        None => Some(text.as_bytes().to_vec()),
+        Some(digits) => {
+            let pairs = digits.as_bytes().chunks(2);
+            pairs
+                .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?, 16).ok())
+                .collect()
+        }
+    };
+    Arc::new(texts.iter().map(|text| text.and_then(bytes)).collect::<BinaryArray>())
+}
+
+/// Where the minutes of `2024-01-02 03:04` end.
+const MINUTES_END: usize = 16;
+
+/// Times with their seconds, which PostgreSQL lets one leave out; the same array if all have them.
+fn with_seconds(from: &ArrayRef) -> ArrayRef {
+    let lacks = |text: &str| {
+        let bytes = text.as_bytes();
+        bytes.len() >= MINUTES_END
+            && bytes[MINUTES_END - 3] == b':'
+            && bytes[MINUTES_END - 1].is_ascii_digit()
+            && !matches!(bytes.get(MINUTES_END), Some(b':' | b'0'..=b'9'))
+    };
+    let texts = from.as_string::<i32>();
+    if !texts.iter().flatten().any(lacks) {
+        return from.clone();
+    }
+    let whole = |text: &str| match lacks(text) {
+        true => format!("{}:00{}", &text[..MINUTES_END], &text[MINUTES_END..]),
+        false => text.to_owned(),
+    };
+    Arc::new(texts.iter().map(|text| text.map(whole)).collect::<StringArray>())
+}
+
+/// `{1,2}` as a list of `item`s. A text that is no such list, or has an element that is no such item, has no counterpart.
+fn text_to_list(texts: &StringArray, item: &FieldRef) -> Result<ArrayRef, ArrowError> {
+    let mut elements: Vec<Option<String>> = Vec::new();
+    let (mut lengths, mut valid) = (Vec::with_capacity(texts.len()), Vec::with_capacity(texts.len()));
+    let mut rows = Vec::new();
+    for text in texts {
+        let list = text.and_then(|text| array_elements(text, item.data_type().is_nested()));
+        valid.push(list.is_some());
+        let list = list.unwrap_or_default();
+        lengths.push(list.len());
+        rows.extend(std::iter::repeat_n(lengths.len() - 1, list.len()));
+        elements.extend(list);
+    }
+    let elements: ArrayRef = Arc::new(StringArray::from(elements));
+    let values = match item.data_type() {
+        DataType::Utf8 => elements.clone(),
+        other => convert(&elements, other)?,
+    };
+    for (element, row) in rows.into_iter().enumerate() {
+        valid[row] &= values.is_valid(element) || elements.is_null(element);
+    }
+    let list = ListArray::try_new(item.clone(), OffsetBuffer::from_lengths(lengths), values, Some(NullBuffer::from(valid)))?;
+    Ok(Arc::new(list))
+}
+
+/// The elements of an array as PostgreSQL writes it; those of an array of arrays (`nested`) are such texts themselves.
+fn array_elements(text: &str, nested: bool) -> Option<Vec<Option<String>>> {
+    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let mut elements = Vec::new();
+    if inner.trim().is_empty() {
+        return Some(elements);
+    }
+    let (mut element, mut quoted, mut was_quoted, mut depth) = (String::new(), false, false, 0usize);
+    let end = |element: &mut String, was_quoted: &mut bool| {
+        let text = std::mem::take(element);
+        match std::mem::take(was_quoted) {
+            true => Some(Some(text)),
+            false => match text.trim() {
+                "" => None,
+                null if null.eq_ignore_ascii_case("null") => Some(None),
+                text => Some(Some(text.to_owned())),
+            },
+        }
+    };
+    let mut characters = inner.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if depth == 0 => (quoted, was_quoted) = (!quoted, true),
+            '"' => {
+                quoted = !quoted;
+                element.push('"');
+            }
+            '\\' => {
+                if depth > 0 {
+                    element.push('\\');
+                }
+                element.push(characters.next()?);
+            }
+            ',' if !quoted && depth == 0 => elements.push(end(&mut element, &mut was_quoted)?),
+            '{' if !quoted => {
+                depth += 1;
+                element.push('{');
+            }
+            '}' if !quoted => {
+                depth = depth.checked_sub(1)?;
+                element.push('}');
+            }
+            blank if was_quoted && !quoted && depth == 0 => {
+                if !blank.is_whitespace() {
+                    return None;
+                }
+            }
+            other => element.push(other),
+        }
+    }
+    if quoted || depth > 0 {
+        return None;
+    }
+    elements.push(end(&mut element, &mut was_quoted)?);
+    let is_list = |element: &Option<String>| element.as_ref().is_some_and(|element| element.starts_with('{'));
+    let fits = elements.iter().all(|element| element.is_none() || nested == is_list(element) || !nested);
+    fits.then_some(elements)
 }

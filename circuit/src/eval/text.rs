@@ -199,7 +199,7 @@ pub(crate) fn decimal_text(value: i128, scale: i8) -> String {
 }
 
 /// A type as SQL names it.
-pub(crate) fn sql_type(data_type: &DataType) -> String {
+pub fn sql_type(data_type: &DataType) -> String {
     match data_type {
         DataType::Boolean => "BOOLEAN".to_owned(),
         DataType::Int8 => "TINYINT".to_owned(),

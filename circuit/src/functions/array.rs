@@ -1,6 +1,9 @@
 //! Functions of arrays that DataFusion lacks: comparison with any or all elements, and bounds.
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, UInt32Array};
+use arrow::buffer::OffsetBuffer;
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Int32Type};
 
@@ -35,6 +38,30 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         variadic: false,
         returns: comparison,
         kernel: |call| compare(call, false),
+    },
+    Definition {
+        name: "array_or_empty",
+        aliases: &[],
+        group: Group::Array,
+        usage: "array_or_empty(array)",
+        about: "The array, or an empty one for NULL: what `ARRAY(SELECT ..)` makes of the rows of a query.",
+        parameters: &[Kind::Array],
+        required: 1,
+        variadic: false,
+        returns: |bind| Ok(bind.types[0].clone()),
+        kernel: |call| {
+            let list = call.column(0).as_list::<i32>().clone();
+            let (field, offsets, values, nulls) = list.into_parts();
+            let Some(nulls) = nulls else { return Ok(Arc::new(ListArray::new(field, offsets, values, None))) };
+            // What stands below a NULL is not part of the list that takes its place.
+            let kept: Vec<(usize, usize)> = offsets.windows(2).map(|ends| (ends[0] as usize, ends[1] as usize)).collect();
+            let lengths = kept.iter().enumerate().map(|(row, (start, end))| if nulls.is_valid(row) { end - start } else { 0 });
+            let offsets = OffsetBuffer::from_lengths(lengths);
+            let rows = kept.iter().enumerate().filter(|(row, _)| nulls.is_valid(*row));
+            let indices: UInt32Array = rows.flat_map(|(_, (start, end))| *start as u32..*end as u32).collect();
+            let values = take(&values, &indices, None).map_err(|error| error.to_string())?;
+            Ok(Arc::new(ListArray::new(field, offsets, values, None)))
+        },
     },
     Definition {
         name: "array_upper",

@@ -26,7 +26,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion_common::{Result, exec_err, plan_err};
 use datafusion_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
@@ -94,6 +94,11 @@ pub const JSON_MARK: &str = "deltic.json";
 /// The metadata of a field that holds JSON.
 pub fn json_mark() -> HashMap<String, String> {
     HashMap::from([(JSON_MARK.to_owned(), String::new())])
+}
+
+/// Whether a struct of these fields is a JSON value that functions and aggregates that make JSON put in as it is.
+pub(crate) fn is_embedded(fields: &Fields) -> bool {
+    matches!(fields.iter().as_slice(), [field] if field.name() == JSON_MARK)
 }
 
 /// A definition as DataFusion calls it.

@@ -103,6 +103,11 @@ pub(super) fn coerce(definition: &Definition, types: &[DataType]) -> Result<Vec<
         .map(|(index, data_type)| {
             let coerced = match definition.parameters[index.min(last)] {
                 Kind::Key => key_of(&types[0], data_type),
+                // `x = ANY ('{1,2}')`
+                Kind::Array if data_type == &DataType::Utf8 && definition.name.starts_with("compare_") => {
+                    let item = canonical_type(&types[index - 1]).filter(|item| !item.is_null());
+                    Some(DataType::new_list(item.unwrap_or(DataType::Utf8), true))
+                }
                 kind => kind.coerce(data_type),
             };
             coerced.ok_or_else(|| {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use deltic_circuit::{Circuit, TimeSource};
+use deltic_circuit::{Circuit, TimeSource, sql_type};
 use deltic_sql::{Catalog, Created, EventTimeDefinition, Relation, RelationKind, Statement, WatermarkStrategy};
 
 use super::history::InputRelation;
 use super::{PlainView, Setup, ViewUnderCheck};
-use crate::execute::type_name;
+
 use crate::{Error, Result};
 
 /// A setup in the making: statements are added one by one, and a view that is refused leaves no trace.
@@ -92,7 +92,7 @@ impl Setup {
                     schema: relation.schema.clone(),
                     primary_key: relation.primary_key.clone(),
                     stream: relation.kind == RelationKind::Stream,
-                    type_names: relation.schema.fields().iter().map(|field| type_name(field.data_type())).collect(),
+                    type_names: relation.schema.fields().iter().map(|field| sql_type(field.data_type())).collect(),
                     event_time: relation.event_time.clone(),
                     late: late.map(|late| (late.name.clone(), late.schema.clone())),
                 });

@@ -208,7 +208,7 @@ pub(super) fn sql_literal(value: &ScalarValue, type_name: &str) -> String {
             let part = |column: usize, row| {
                 let array = entries.column(column);
                 ScalarValue::try_from_array(array, row)
-                    .map(|value| sql_literal(&value, &crate::execute::type_name(array.data_type())))
+                    .map(|value| sql_literal(&value, &deltic_circuit::sql_type(array.data_type())))
                     .ok()
             };
             let items: Vec<String> =

@@ -17,4 +17,4 @@ pub(crate) use definition::{
     register_scalar_function,
 };
 pub(crate) use query::{query, subscribe};
-pub(crate) use show::{describe, errors, explain, show, type_name};
+pub(crate) use show::{describe, errors, explain, show};

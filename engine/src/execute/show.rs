@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use deltic_circuit::{Circuit, NodeId, explain, fingerprint};
+use arrow::datatypes::{Field, Schema};
+use deltic_circuit::{Circuit, NodeId, explain, fingerprint, sql_type};
 use deltic_operators::holds_contents;
 use deltic_sql::{
     Catalog, Explain, ExplainFormat, ExplainTarget, ExplainWhat, Name, Relation, RelationKind, Show, SqlFunction, plan_query,
 };
-use deltic_zset::maps::entry_types;
 
 use crate::Database;
 use crate::error::{Error, Result, code};
@@ -161,45 +160,8 @@ fn column_type(relation: &Relation, column: usize) -> String {
     let json = relation.json.get(column).copied().flatten();
     match relation.max_lengths.get(column).copied().flatten() {
         Some(length) => format!("VARCHAR({length})"),
-        None => json.map_or_else(|| type_name(relation.schema.field(column).data_type()), |kind| kind.as_str().to_owned()),
+        None => json.map_or_else(|| sql_type(relation.schema.field(column).data_type()), |kind| kind.as_str().to_owned()),
     }
-}
-
-/// A canonical type as SQL spells it.
-pub(crate) fn type_name(data_type: &DataType) -> String {
-    let name = match data_type {
-        DataType::Boolean => "BOOLEAN",
-        DataType::Int8 => "TINYINT",
-        DataType::Int16 => "SMALLINT",
-        DataType::Int32 => "INTEGER",
-        DataType::Int64 => "BIGINT",
-        DataType::UInt8 => "TINYINT UNSIGNED",
-        DataType::UInt16 => "SMALLINT UNSIGNED",
-        DataType::UInt32 => "INTEGER UNSIGNED",
-        DataType::UInt64 => "BIGINT UNSIGNED",
-        DataType::Float32 => "REAL",
-        DataType::Float64 => "DOUBLE",
-        DataType::Utf8 => "VARCHAR",
-        DataType::Binary => "BYTEA",
-        DataType::Date32 => "DATE",
-        DataType::Time64(_) => "TIME",
-        DataType::Timestamp(TimeUnit::Microsecond, None) => "TIMESTAMP",
-        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "TIMESTAMPTZ",
-        DataType::Interval(_) => "INTERVAL",
-        DataType::Decimal128(precision, scale) => return format!("DECIMAL({precision}, {scale})"),
-        DataType::List(item) => return format!("{}[]", type_name(item.data_type())),
-        DataType::Struct(fields) => {
-            let fields: Vec<String> =
-                fields.iter().map(|field| format!("{} {}", field.name(), type_name(field.data_type()))).collect();
-            return format!("STRUCT<{}>", fields.join(", "));
-        }
-        DataType::Map(..) => match entry_types(data_type) {
-            Some((key, value)) => return format!("MAP({}, {})", type_name(key), type_name(value)),
-            None => return data_type.to_string(),
-        },
-        other => return other.to_string(),
-    };
-    name.to_owned()
 }
 
 pub(crate) fn explain(database: &Database, explain: &Explain) -> Result<Rows> {

@@ -1,6 +1,9 @@
 //! Functions that make JSON.
 //!
-//! A text argument becomes a JSON string: it is not known of a text whether it is JSON. What is JSON already is built with `||` or `jsonb_set`.
+//! A text argument becomes a JSON string. What is known to be JSON when names are bound comes in a struct with one field of the name [`JSON_MARK`], and
+//! stays what it is.
+//!
+//! [`JSON_MARK`]: super::super::JSON_MARK
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
@@ -8,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::super::call::Call;
 use super::super::parameters::Kind;
-use super::super::{Definition, Group, returns};
+use super::super::{Definition, Group, is_embedded, returns};
 use super::value::{Json, canonical_number, parse};
 use super::{definition, keys_at};
 use crate::eval::Value;
@@ -177,6 +180,10 @@ fn json_of(array: &ArrayRef, row: usize) -> Result<Json, String> {
             let member = |entry| Ok((render(entries.column(0), entry), json_of(entries.column(1), entry)?));
             Json::Object((0..entries.len()).map(member).collect::<Result<_, String>>()?)
         }
+        DataType::Struct(fields) if is_embedded(fields) => match array.as_struct().column(0) {
+            text if text.is_null(row) => Json::Null,
+            text => parse(text.as_string::<i32>().value(row))?,
+        },
         DataType::Struct(fields) => {
             let columns = array.as_struct().columns();
             let members = fields.iter().zip(columns).map(|(field, column)| Ok((field.name().clone(), json_of(column, row)?)));

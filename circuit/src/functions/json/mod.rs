@@ -4,6 +4,7 @@
 mod build;
 mod keys;
 mod path;
+mod rows;
 mod value;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
@@ -259,6 +260,11 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     build::TO_JSON,
     build::BUILD_OBJECT,
     build::BUILD_ARRAY,
+    rows::ELEMENTS,
+    rows::ELEMENTS_TEXT,
+    rows::KEYS,
+    rows::VALUES,
+    rows::VALUES_TEXT,
 ];
 
 /// The functions whose results are JSON.

@@ -132,6 +132,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     span::MAKE_INTERVAL,
     span::JUSTIFY_INTERVAL,
     span::INTERVAL_MULTIPLY,
+    span::INTERVAL_DIVIDE,
     unit::DATE_FLOOR,
     unit::DATE_CEIL,
     zone::TIMEZONE,

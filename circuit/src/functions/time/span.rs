@@ -1,8 +1,8 @@
 //! Differences of times, and times made of their fields.
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, TimestampMicrosecondType,
+    DataType, Date32Type, Float64Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, TimestampMicrosecondType,
 };
 
 use super::super::call::{Bind, Call};
@@ -290,21 +290,75 @@ pub(super) const INTERVAL_MULTIPLY: Definition = Definition {
     aliases: &[],
     group: Group::Time,
     usage: "interval_multiply(interval, count)",
-    about: "An interval so many times: what `interval * count` and `count * interval` mean.",
-    parameters: &[Kind::Interval, Kind::Integer],
+    about: "An interval so many times: what `interval * count` and `count * interval` mean. Fractions of months are in days of which a month has 30, fractions of days are time.",
+    parameters: &[Kind::Interval, Kind::Number],
     required: 2,
     variadic: false,
     returns: returns::interval,
     kernel: |call| {
-        let (intervals, counts) = (call.primitive::<IntervalMonthDayNanoType>(0), call.integer(1));
-        call.compute::<IntervalMonthDayNanoType>(|row| match (intervals.get(row), counts.get(row)) {
-            (Some(interval), Some(count)) => {
-                multiplied(interval, count).map(Some).ok_or_else(|| "the interval is out of range".to_owned())
-            }
-            _ => Ok(None),
+        let intervals = call.primitive::<IntervalMonthDayNanoType>(0);
+        if call.value(1).inner().data_type().is_integer() {
+            let counts = crate::eval::cast(call.value(1), &DataType::Int64, call.rows)?;
+            return call.compute::<IntervalMonthDayNanoType>(|row| {
+                let (array, position) = (counts.inner().as_primitive::<Int64Type>(), counts.position(row));
+                let (Some(interval), true) = (intervals.get(row), array.is_valid(position)) else { return Ok(None) };
+                multiplied(interval, array.value(position)).map(Some).ok_or_else(out_of_range)
+            });
+        }
+        scaled_by(call, Ok)
+    },
+};
+
+pub(super) const INTERVAL_DIVIDE: Definition = Definition {
+    name: "interval_divide",
+    aliases: &[],
+    group: Group::Time,
+    usage: "interval_divide(interval, count)",
+    about: "A part of an interval: what `interval / count` means. Fractions are as those of `interval_multiply`.",
+    parameters: &[Kind::Interval, Kind::Number],
+    required: 2,
+    variadic: false,
+    returns: returns::interval,
+    kernel: |call| {
+        scaled_by(call, |divisor| match divisor {
+            0.0 => Err("division by zero".to_owned()),
+            divisor => Ok(1.0 / divisor),
         })
     },
 };
+
+fn out_of_range() -> String {
+    "the interval is out of range".to_owned()
+}
+
+/// The first argument times what `factor` makes of the second.
+fn scaled_by(call: &Call<'_>, factor: impl Fn(f64) -> Result<f64, String>) -> Result<ArrayRef, String> {
+    let intervals = call.primitive::<IntervalMonthDayNanoType>(0);
+    let numbers = crate::eval::cast(call.value(1), &DataType::Float64, call.rows)?;
+    call.compute::<IntervalMonthDayNanoType>(|row| {
+        let (array, position) = (numbers.inner().as_primitive::<Float64Type>(), numbers.position(row));
+        let (Some(interval), true) = (intervals.get(row), array.is_valid(position)) else { return Ok(None) };
+        scaled(interval, factor(array.value(position))?).map(Some).ok_or_else(out_of_range)
+    })
+}
+
+/// Months, days and time each by themselves; what is left of a month is in days, what is left of a day is time, to the microsecond.
+fn scaled(interval: IntervalMonthDayNano, factor: f64) -> Option<IntervalMonthDayNano> {
+    const DAY_SECONDS: f64 = 86_400.0;
+    let whole = |value: f64| (value.is_finite() && value.abs() < f64::from(i32::MAX)).then_some(value as i32);
+    // A remainder is as exact as a microsecond, so that a third of three is one.
+    let tidy = |value: f64| (value * 1e9).round() / 1e9;
+    let months = tidy(f64::from(interval.months) * factor);
+    let days = tidy(f64::from(interval.days) * factor);
+    let month_days = tidy(months.fract() * 30.0);
+    let seconds = tidy((days.fract() + month_days.fract()) * DAY_SECONDS) + interval.nanoseconds as f64 / 1e9 * factor;
+    let micros = (seconds * 1e6).round();
+    if !micros.is_finite() || micros.abs() > i64::MAX as f64 / 1e3 {
+        return None;
+    }
+    let days = whole(days.trunc() + month_days.trunc())?;
+    Some(IntervalMonthDayNano::new(whole(months.trunc())?, days, (micros as i64).checked_mul(1000)?))
+}
 
 fn multiplied(interval: IntervalMonthDayNano, count: i64) -> Option<IntervalMonthDayNano> {
     let times = |part: i32| i32::try_from(i64::from(part).checked_mul(count)?).ok();
@@ -337,5 +391,17 @@ mod tests {
         assert_eq!(fields(micros(2024, 3, 1, 0), micros(2024, 1, 31, 0)), (1, 1, 0));
         assert_eq!(fields(micros(2024, 1, 1, 0), micros(2024, 1, 1, 12)), (0, 0, -12));
         assert_eq!(civil_of_day(last_day(micros(2023, 2, 3, 4))), Civil { year: 2023, month: 2, day: 28 });
+    }
+
+    #[test]
+    fn fractions_of_intervals_cascade() {
+        let parts = |interval: IntervalMonthDayNano| (interval.months, interval.days, interval.nanoseconds / 1_000_000_000);
+        let day = IntervalMonthDayNano::new(0, 1, 0);
+        assert_eq!(parts(scaled(day, 2.5).unwrap()), (0, 2, 43_200));
+        assert_eq!(parts(scaled(IntervalMonthDayNano::new(1, 0, 0), 0.5).unwrap()), (0, 15, 0));
+        assert_eq!(parts(scaled(IntervalMonthDayNano::new(0, 3, 0), 1.0 / 3.0).unwrap()), (0, 1, 0));
+        assert_eq!(parts(scaled(IntervalMonthDayNano::new(0, 0, 3_600_000_000_000), 0.25).unwrap()), (0, 0, 900));
+        assert!(scaled(day, f64::NAN).is_none());
+        assert!(scaled(day, 1e300).is_none());
     }
 }
