@@ -1,4 +1,4 @@
-//! Relations that are more than tables and queries: windows in time, pivots, recursion.
+//! Relations that are more than tables and queries: windows in time, pivots, joins by the names of columns, recursion.
 //!
 //! The windows are over tables without watermarks, so the law is plain: contents are the query. All recursions end: their sets are finite, or a step
 //! counts up to a bound.
@@ -9,13 +9,42 @@ use super::{Draw, Scope, Table};
 use rand::Rng;
 
 impl Draw<'_> {
-    /// A window, a pivot, or its reverse.
+    /// A window, a pivot or its reverse, or a join by names.
     pub(super) fn special(&mut self, depth: usize) -> (From, Vec<Expr>) {
-        match self.rng.random_range(0..10) {
+        match self.rng.random_range(0..14) {
             0..6 => self.windows(),
             6..8 => self.pivot(depth),
-            _ => self.unpivot(depth),
+            8..10 => self.unpivot(depth),
+            _ => self.merging().unwrap_or_else(|| self.windows()),
         }
+    }
+
+    /// Two tables joined by columns that they share, with `USING` or `NATURAL`: those once, and each side's. None if the two share none.
+    fn merging(&mut self) -> Option<(From, Vec<Expr>)> {
+        let (left, right) = (self.table(), self.table());
+        let both = left.columns.len().min(right.columns.len());
+        let shared: Vec<usize> = (0..both).filter(|&column| left.columns[column] == right.columns[column]).collect();
+        let natural = shared.len() == both && self.chance(50);
+        let keys: Vec<usize> = if natural {
+            shared
+        } else {
+            let first = *shared.first()?;
+            let more = shared[1..].iter().copied().filter(|_| self.chance(30)).take(1);
+            std::iter::once(first).chain(more.collect::<Vec<_>>()).collect()
+        };
+        let kind = *self.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
+        self.uses(if natural { "NATURAL" } else { "USING" });
+        let mut items: Vec<(String, Type)> = keys.iter().map(|&key| (format!("c{key}"), left.columns[key])).collect();
+        for (side, table) in [("l", &left), ("r", &right)] {
+            items.extend(table.columns.iter().enumerate().map(|(column, &ty)| (format!("{side}.c{column}"), ty)));
+        }
+        let list: Vec<String> = items.iter().enumerate().map(|(place, (item, _))| format!("{item} AS m{place}")).collect();
+        let names: Vec<String> = keys.iter().map(|key| format!("c{key}")).collect();
+        let (word, using) = if natural { ("NATURAL ", String::new()) } else { ("", format!(" USING ({})", names.join(", "))) };
+        let (l, r) = (&left.name, &right.name);
+        let text = format!("(SELECT {} FROM {l} AS l {word}{kind} {r} AS r{using})", list.join(", "));
+        let types: Vec<Type> = items.into_iter().map(|(_, ty)| ty).collect();
+        Some(self.rows(Expr::text(Type::Big, text), &types))
     }
 
     /// A table with the windows that its rows are in: by a timestamp if there is one, else by a number.
