@@ -29,6 +29,6 @@ pub use plan::{
 };
 pub use statement::{
     AdvanceClock, AdvanceWatermark, Copy, CopyDirection, CopyFormat, CopySource, CreateFunction, CreateTable, CreateView, Delete,
-    Drop, DropFunction, EmitClause, Explain, ExplainFormat, ExplainTarget, ExplainWhat, Insert, Name, Parsed, Query, Show, Span,
-    Statement, Update,
+    Drop, DropFunction, EmitClause, Explain, ExplainFormat, ExplainTarget, ExplainWhat, FunctionName, Insert, Name, Parsed,
+    Query, Show, Span, Statement, Update,
 };

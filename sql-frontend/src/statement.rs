@@ -208,13 +208,22 @@ pub(crate) struct Parameter {
     pub(crate) default: Option<ast::Expr>,
 }
 
-/// `DROP FUNCTION f`.
+/// A function as DROP names it.
+#[derive(Clone, Debug)]
+pub struct FunctionName {
+    /// Its name.
+    pub name: Name,
+    /// The types of its parameters, if they are said.
+    pub(crate) types: Option<Vec<ast::DataType>>,
+}
+
+/// `DROP FUNCTION f, g(BIGINT)`.
 #[derive(Clone, Debug)]
 pub struct DropFunction {
     /// `IF EXISTS`.
     pub if_exists: bool,
     /// The functions.
-    pub names: Vec<Name>,
+    pub functions: Vec<FunctionName>,
     /// `CASCADE`: drop what uses them, too.
     pub cascade: bool,
 }

@@ -10,6 +10,9 @@ CREATE FUNCTION double(a BIGINT) RETURNS BIGINT AS 'a * 2';
 CREATE FUNCTION ratio(x BIGINT, y BIGINT DEFAULT 2) RETURNS BIGINT RETURN 100 / (x - y);
 CREATE FUNCTION label(a BIGINT, c VARCHAR) RETURNS VARCHAR STRICT AS $$ c || ':' || double(a)::VARCHAR $$;
 
+CREATE FUNCTION kind(a BIGINT) RETURNS VARCHAR AS '''big '' || a / 10';
+CREATE FUNCTION kind(c VARCHAR) RETURNS VARCHAR AS '''text '' || left(c, 1)';
+
 -- Times.
 CREATE MATERIALIZED VIEW written AS SELECT to_char(ts, 'YYYY-MM-DD HH24:MI:SS.US Dy IW') AS pg, to_char(ts, '%Y %j %H:%M') AS st, date_format(ts, 'yyyy-MM-dd HH:mm:ss.SSS') AS ja FROM t;
 CREATE MATERIALIZED VIEW by_day AS SELECT to_char(ts, 'YYYY-MM-DD') AS day, count(*) AS n, max(a) AS most FROM t GROUP BY to_char(ts, 'YYYY-MM-DD');
@@ -55,3 +58,18 @@ CREATE MATERIALIZED VIEW at_path AS SELECT id, json_value(jsonb_build_object('a'
 CREATE MATERIALIZED VIEW doubled AS SELECT a, double(a) AS d, label(a, c) AS l FROM t;
 CREATE MATERIALIZED VIEW ratios AS SELECT b, ratio(b) AS r, ratio(b, 1) AS r1 FROM t WHERE ratio(a) <> 0;
 CREATE MATERIALIZED VIEW by_double AS SELECT double(b) AS d, count(*) AS n FROM t GROUP BY double(b);
+CREATE MATERIALIZED VIEW overloaded AS SELECT kind(a) AS ka, kind(c) AS kc, count(*) AS n FROM t WHERE kind(b) <> 'big 7' GROUP BY kind(a), kind(c);
+
+-- JSON in JSON, and rows made of it.
+CREATE MATERIALIZED VIEW embedded AS SELECT id, jsonb_build_object('in', jsonb_build_array(id, doc)) AS e, jsonb_build_array(id, doc) || jsonb_build_array('x') AS c FROM j;
+CREATE MATERIALIZED VIEW gathered AS SELECT id % 2 AS k, jsonb_agg(jsonb_build_object('id', id) ORDER BY id) AS l, jsonb_object_agg(id, to_jsonb(id) ORDER BY id) AS o FROM j GROUP BY id % 2;
+CREATE MATERIALIZED VIEW element_rows AS SELECT id, e, i FROM j, jsonb_array_elements_text(jsonb_build_array(id, doc, id + 1)) WITH ORDINALITY AS x (e, i);
+CREATE MATERIALIZED VIEW member_rows AS SELECT id, m.key, m.value FROM j LEFT JOIN LATERAL jsonb_each(jsonb_build_object('id', id, 'doc', doc)) AS m ON true;
+CREATE MATERIALIZED VIEW whole_rows AS SELECT to_json(q) AS doc, count(*) AS n FROM (SELECT a, c FROM t) AS q GROUP BY to_json(q);
+
+-- Forms of PostgreSQL.
+CREATE MATERIALIZED VIEW own_arrays AS SELECT u.a, ARRAY(SELECT t.b FROM t WHERE t.a = u.a ORDER BY t.b DESC) AS bs, (SELECT sum(e) FROM n, unnest(n.l) AS e WHERE n.k = u.x) AS s FROM u;
+CREATE MATERIALIZED VIEW lists_of_rows AS SELECT k, (SELECT max(e) FROM (SELECT unnest(n.l) AS e) AS q) AS most FROM n;
+CREATE MATERIALIZED VIEW overlapping AS SELECT a, (ts, ts + INTERVAL '2 hours') OVERLAPS (TIMESTAMP '2000-01-01 00:00', INTERVAL '300 days') AS o, b BETWEEN SYMMETRIC 3 AND a AS s FROM t;
+CREATE MATERIALIZED VIEW read_texts AS SELECT a, ('{' || a || ',' || b || '}')::BIGINT[] AS l, c::BYTEA AS bytes, (b || ' days ' || b || ':30')::INTERVAL AS iv FROM t;
+CREATE MATERIALIZED VIEW scaled AS SELECT b, INTERVAL '1 month 1 day' * d AS x, INTERVAL '1 day' / b AS y FROM t;

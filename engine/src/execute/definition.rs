@@ -115,7 +115,7 @@ pub(crate) fn drop_functions(database: &Database, drop: &DropFunction) -> Result
     let (functions, relations) = names.catalog.drop_functions(drop)?;
     remove(database, names, &relations)?;
     std::mem::drop(guard);
-    let name = drop.names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(", ");
+    let name = drop.functions.iter().map(|function| function.name.value.as_str()).collect::<Vec<_>>().join(", ");
     Ok(Outcome::Definition { command: "DROP FUNCTION", name, changed: !functions.is_empty() })
 }
 

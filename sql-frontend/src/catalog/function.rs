@@ -1,16 +1,20 @@
 //! Functions of users: those in SQL, which are inlined, and those in Rust, which are called.
+//!
+//! Functions in SQL may share a name if they differ in the types of their parameters; a catalog knows them by both.
 
-use std::ops::ControlFlow;
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion_expr::{AggregateUDF, ScalarUDF, Volatility};
-use sqlparser::ast::{self, Expr, Spanned, Visit, VisitMut, Visitor, VisitorMut};
+use sqlparser::ast::{self, Expr};
 
 use super::Catalog;
+use super::function_body::{define, types};
+use super::overloads::signature;
 use crate::error::{Code, Position};
-use crate::parser::{empty_select, fold};
-use crate::plan::{Inliner, cast, is_aggregate, is_known, is_window_function, plan_query};
-use crate::statement::{CreateFunction, DropFunction, Name, Query};
+use crate::plan::{BoundBody, declared_type, is_known};
+use crate::statement::{CreateFunction, DropFunction, FunctionName, Name};
 use crate::suggest::did_you_mean;
 use crate::{Relation, SqlError};
 
@@ -19,14 +23,21 @@ use crate::{Relation, SqlError};
 pub struct SqlFunction {
     /// Its folded name.
     pub name: String,
+    /// Its name and the types of its parameters, by which the catalog knows it.
+    pub(crate) signature: String,
+    pub(crate) types: Vec<DataType>,
     pub(crate) parameters: Vec<SqlParameter>,
     pub(crate) returns: ast::DataType,
     pub(crate) strict: bool,
     /// The expression; functions that it calls are inlined already, and it has no positions.
     pub(crate) body: Expr,
+    /// The same as it is put into plans; none if the function makes rows.
+    pub(crate) bound: Option<Arc<BoundBody>>,
+    /// Whether the body calls functions that are told apart by the types of arguments: then only the bound one says which.
+    pub(crate) by_type: bool,
     /// The statement that created it.
     pub sql: String,
-    /// The functions that it calls, each once.
+    /// The functions that it calls, each once: those in SQL by their signatures, others by their names.
     pub depends_on: Vec<String>,
 }
 
@@ -48,6 +59,12 @@ impl SqlFunction {
         format!("{}({})", self.name, parameters.collect::<Vec<_>>().join(", "))
     }
 
+    /// Whether it can be called with so many arguments.
+    pub(crate) fn takes(&self, arguments: usize) -> bool {
+        let required = self.parameters.iter().filter(|parameter| parameter.default.is_none()).count();
+        (required..=self.parameters.len()).contains(&arguments)
+    }
+
     /// The type of its result, as it was written.
     pub fn returns(&self) -> String {
         self.returns.to_string()
@@ -55,9 +72,26 @@ impl SqlFunction {
 }
 
 impl Catalog {
-    /// The function in SQL with this folded name.
-    pub fn sql_function(&self, name: &str) -> Option<&SqlFunction> {
-        self.sql_functions.get(name).map(Arc::as_ref)
+    /// The functions in SQL with this folded name.
+    pub(crate) fn overloads(&self, name: &str) -> impl Iterator<Item = &Arc<SqlFunction>> {
+        let start = signature(name, &[]);
+        let prefix = start.trim_end_matches(')').to_owned();
+        let named = self.sql_functions.range(prefix.clone()..).take_while(move |(key, _)| key.starts_with(&prefix));
+        named.map(|(_, function)| function).filter(move |function| start.len() == function.name.len() + "()".len())
+    }
+
+    /// The catalog as the plain view that uses `functions` saw it: later functions of their names do not change what it means.
+    pub(crate) fn with_overloads_of(&self, functions: &[String]) -> Cow<'_, Catalog> {
+        let used: Vec<&Arc<SqlFunction>> = functions.iter().filter_map(|key| self.sql_functions.get(key)).collect();
+        let is_later = |key: &String, function: &Arc<SqlFunction>| {
+            !functions.contains(key) && used.iter().any(|used| used.name == function.name)
+        };
+        if !self.sql_functions.iter().any(|(key, function)| is_later(key, function)) {
+            return Cow::Borrowed(self);
+        }
+        let mut seen = self.clone();
+        seen.sql_functions.retain(|key, function| !is_later(key, function));
+        Cow::Owned(seen)
     }
 
     /// All functions in SQL, by name.
@@ -88,7 +122,7 @@ impl Catalog {
     /// The names of all functions of users.
     pub(crate) fn function_names(&self) -> impl Iterator<Item = &str> {
         let rust = self.scalar_functions.keys().chain(self.aggregate_functions.keys());
-        self.sql_functions.keys().chain(rust).map(String::as_str)
+        self.sql_functions.values().map(|function| &function.name).chain(rust).map(String::as_str)
     }
 
     /// Adds a function in Rust, which SQL can call from then on.
@@ -123,23 +157,20 @@ impl Catalog {
             let error = SqlError::new(Code::Volatile, nowhere, message);
             return Err(error.with_hint("give it the signature of an immutable function if it is one"));
         }
-        self.check_free(&Name { value: name.to_string(), position: nowhere }, false)?;
-        Ok(name.to_string())
+        self.check_free(&Name { value: name.to_string(), position: nowhere })?;
+        match self.overloads(name).next() {
+            None => Ok(name.to_string()),
+            Some(_) => Err(taken("a function", name, nowhere)),
+        }
     }
 
-    fn check_free(&self, name: &Name, or_replace: bool) -> Result<(), SqlError> {
-        let taken = |what: &str| {
-            let message = format!("{what} called {} exists already", name.value);
-            Err(SqlError::new(Code::RelationExists, name.position, message))
-        };
+    /// Refuses names that functions in SQL cannot share.
+    fn check_free(&self, name: &Name) -> Result<(), SqlError> {
         if is_known(&name.value) {
-            return taken("a built-in function");
+            return Err(taken("a built-in function", &name.value, name.position));
         }
         if self.scalar_functions.contains_key(&name.value) || self.aggregate_functions.contains_key(&name.value) {
-            return taken("a function in Rust");
-        }
-        if self.sql_functions.contains_key(&name.value) && !or_replace {
-            return taken("a function");
+            return Err(taken("a function in Rust", &name.value, name.position));
         }
         Ok(())
     }
@@ -147,48 +178,53 @@ impl Catalog {
     /// Checks and adds a function in SQL. Returns whether it replaced one.
     ///
     /// # Errors
-    /// If its name is taken, its body is wrong for its types, or (with OR REPLACE) something uses the former one.
+    /// If there is one of its name and types, its body is wrong for its types, or (with OR REPLACE) something uses the former one.
     pub fn create_function(&mut self, create: &CreateFunction) -> Result<bool, SqlError> {
-        self.check_free(&create.name, create.or_replace)?;
-        let replaced = self.sql_functions.contains_key(&create.name.value);
-        if replaced && let Some(user) = self.function_users(&create.name.value).first() {
-            let message = format!("{} cannot be replaced: {user} uses it", create.name.value);
-            return Err(SqlError::new(Code::RelationInUse, create.name.position, message));
+        self.check_free(&create.name)?;
+        let key = signature(&create.name.value, &crate::stack::deep(|| types(create))??);
+        let former = self.sql_functions.get(&key);
+        if let Some(former) = former {
+            if !create.or_replace {
+                let error = taken("a function", &create.name.value, create.name.position);
+                return Err(error.with_hint(format!("it is {}; another one needs other types", former.usage())));
+            }
+            if let Some(user) = self.function_users(&key).first() {
+                let message = format!("{} cannot be replaced: {} uses it", self.label(&key), self.label(user));
+                return Err(SqlError::new(Code::RelationInUse, create.name.position, message));
+            }
         }
+        let replaced = former.is_some();
         let mut others = self.clone();
-        others.sql_functions.remove(&create.name.value);
+        others.sql_functions.remove(&key);
         let function = crate::stack::deep(|| define(&others, create))??;
-        self.sql_functions.insert(function.name.clone(), Arc::new(function));
+        self.sql_functions.insert(key, Arc::new(function));
         Ok(replaced)
     }
 
-    /// Removes functions and, with CASCADE, what uses them. Returns the names of the functions that were removed, and the relations, each before what it
-    /// reads. All or nothing.
+    /// Removes functions and, with CASCADE, what uses them. Returns the signatures of the functions that were removed, and the relations, each before
+    /// what it reads. All or nothing.
     ///
     /// # Errors
-    /// If one does not exist, or is in use without CASCADE.
+    /// If one does not exist, a name is that of several, or one is in use without CASCADE.
     pub fn drop_functions(&mut self, drop: &DropFunction) -> Result<(Vec<String>, Vec<Arc<Relation>>), SqlError> {
         let mut doomed: Vec<String> = Vec::new();
-        for name in &drop.names {
-            if !self.sql_functions.contains_key(&name.value) {
-                if drop.if_exists {
-                    continue;
-                }
-                let error = SqlError::new(Code::UnknownFunction, name.position, format!("unknown function {}", name.value));
-                let known = did_you_mean(&name.value, self.sql_functions.keys().map(String::as_str));
-                return Err(SqlError { hint: known, ..error });
+        for function in &drop.functions {
+            match self.named(function) {
+                Ok(key) => doomed.push(key),
+                Err(error) if drop.if_exists && error.is(Code::UnknownFunction) => {}
+                Err(error) => return Err(error),
             }
-            doomed.push(name.value.clone());
         }
         // Functions of functions are found first; then the views that use one of them.
         let (mut index, mut relations) = (0, Vec::new());
         while index < doomed.len() {
-            let name = doomed[index].clone();
-            for user in self.function_users(&name) {
+            let key = doomed[index].clone();
+            for user in self.function_users(&key) {
                 let named = doomed.contains(&user);
                 if !drop.cascade && !named {
-                    let position = drop.names.first().map_or(Position::default(), |name| name.position);
-                    let error = SqlError::new(Code::RelationInUse, position, format!("{name} is used by {user}"));
+                    let position = drop.functions.first().map_or(Position::default(), |function| function.name.position);
+                    let message = format!("{} is used by {}", self.label(&key), self.label(&user));
+                    let error = SqlError::new(Code::RelationInUse, position, message);
                     return Err(error.with_hint("DROP .. CASCADE drops what uses it, too"));
                 }
                 match self.sql_functions.contains_key(&user) {
@@ -205,194 +241,62 @@ impl Catalog {
                 removed.extend(self.relations.remove(&name));
             }
         }
-        doomed.iter().for_each(|name| {
-            self.sql_functions.remove(name);
+        doomed.iter().for_each(|key| {
+            self.sql_functions.remove(key);
         });
         Ok((doomed, removed))
     }
 
-    /// The functions and relations that use the function `name` themselves.
-    fn function_users(&self, name: &str) -> Vec<String> {
-        let uses = |on: &[String]| on.iter().any(|on| on == name);
-        let functions =
-            self.sql_functions.values().filter(|function| uses(&function.depends_on)).map(|function| function.name.clone());
+    /// The signature of the function that DROP names.
+    fn named(&self, function: &FunctionName) -> Result<String, SqlError> {
+        let FunctionName { name, types } = function;
+        let candidates: Vec<&Arc<SqlFunction>> = self.overloads(&name.value).collect();
+        let unknown = |what: &str| SqlError::new(Code::UnknownFunction, name.position, format!("unknown function {what}"));
+        let (key, found) = match (types, candidates.as_slice()) {
+            (_, []) => {
+                let known = self.sql_functions.values().map(|function| function.name.as_str());
+                return Err(SqlError { hint: did_you_mean(&name.value, known), ..unknown(&name.value) });
+            }
+            (None, [only]) => return Ok(only.signature.clone()),
+            (None, _) => {
+                let message = format!("there are {} functions {}", candidates.len(), name.value);
+                let error = SqlError::new(Code::Ambiguous, name.position, message);
+                return Err(error.with_hint(format!("say which one by its types: {}", usages(&candidates))));
+            }
+            (Some(types), _) => {
+                let plan = |of: &ast::DataType| declared_type(of, &format!("a parameter of {}", name.value), name.position);
+                let planned = crate::stack::deep(|| types.iter().map(plan).collect::<Result<Vec<_>, _>>())??;
+                let key = signature(&name.value, &planned);
+                let found = self.sql_functions.contains_key(&key);
+                (key, found)
+            }
+        };
+        if found { Ok(key) } else { Err(unknown(&key).with_hint(format!("known are {}", usages(&candidates)))) }
+    }
+
+    /// What a function or a relation is called in messages: a function by its name, with its types if there are several of that name.
+    fn label(&self, key: &str) -> String {
+        match self.sql_functions.get(key) {
+            Some(function) if self.overloads(&function.name).count() == 1 => function.name.clone(),
+            _ => key.to_owned(),
+        }
+    }
+
+    /// The functions (by their signatures) and relations that use the function with the signature `key` themselves.
+    fn function_users(&self, key: &str) -> Vec<String> {
+        let uses = |on: &[String]| on.iter().any(|on| on == key);
+        let functions = self.sql_functions.iter().filter(|(_, function)| uses(&function.depends_on)).map(|(key, _)| key.clone());
         let relations =
             self.relations.values().filter(|relation| uses(&relation.functions)).map(|relation| relation.name.clone());
         functions.chain(relations).collect()
     }
 }
 
-/// The function that `create` describes, checked by planning it over NULLs of its parameters' types.
-fn define(catalog: &Catalog, create: &CreateFunction) -> Result<SqlFunction, SqlError> {
-    check_body(catalog, create)?;
-    let mut body = create.body.clone();
-    let mut inliner = Inliner::new(catalog);
-    let mut inline = Inline { inliner: &mut inliner, own: &create.name.value };
-    if let ControlFlow::Break(error) = VisitMut::visit(&mut body, &mut inline) {
-        return Err(error.or_at(create.body_position));
-    }
-    check_types(catalog, create)?;
-    let mut parameters: Vec<SqlParameter> = Vec::with_capacity(create.parameters.len());
-    for parameter in &create.parameters {
-        let default = parameter.default.clone().map(without_positions);
-        parameters.push(SqlParameter { name: parameter.name.value.clone(), data_type: parameter.data_type.clone(), default });
-    }
-    Ok(SqlFunction {
-        name: create.name.value.clone(),
-        parameters,
-        returns: create.returns.clone(),
-        strict: create.strict,
-        body: without_positions(body),
-        sql: create.sql.clone(),
-        depends_on: inliner.used,
-    })
+/// How functions are called.
+pub(crate) fn usages(functions: &[&Arc<SqlFunction>]) -> String {
+    functions.iter().map(|function| function.usage()).collect::<Vec<_>>().join(", ")
 }
 
-/// The positions of a body are those of another text than the one that it is inlined in.
-fn without_positions(mut expr: Expr) -> Expr {
-    struct Erase;
-
-    impl VisitorMut for Erase {
-        type Break = ();
-
-        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-            let nowhere = sqlparser::tokenizer::Span::empty();
-            match expr {
-                Expr::Identifier(ident) => ident.span = nowhere,
-                Expr::CompoundIdentifier(idents) => idents.iter_mut().for_each(|ident| ident.span = nowhere),
-                Expr::Value(value) => value.span = nowhere,
-                Expr::Function(function) => {
-                    for part in &mut function.name.0 {
-                        if let ast::ObjectNamePart::Identifier(ident) = part {
-                            ident.span = nowhere;
-                        }
-                    }
-                }
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        }
-    }
-
-    let _ = VisitMut::visit(&mut expr, &mut Erase);
-    expr
-}
-
-/// Inlines the functions that a body calls.
-struct Inline<'i, 'c> {
-    inliner: &'i mut Inliner<'c>,
-    own: &'i str,
-}
-
-impl VisitorMut for Inline<'_, '_> {
-    type Break = SqlError;
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
-        let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
-        if let [ast::ObjectNamePart::Identifier(ident)] = function.name.0.as_slice()
-            && fold(ident) == self.own
-        {
-            return ControlFlow::Break(SqlError::unsupported(ident.span.start.into(), "a function that calls itself"));
-        }
-        match self.inliner.inlined(function) {
-            Ok(None) => {}
-            Ok(Some(inlined)) => *expr = inlined,
-            Err(error) => return ControlFlow::Break(error),
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// A body is an expression over its parameters: no subqueries, aggregates or names with a qualifier.
-fn check_body(catalog: &Catalog, create: &CreateFunction) -> Result<(), SqlError> {
-    struct Check<'a>(&'a Catalog, &'a CreateFunction);
-
-    impl Visitor for Check<'_> {
-        type Break = SqlError;
-
-        fn pre_visit_query(&mut self, _: &ast::Query) -> ControlFlow<SqlError> {
-            ControlFlow::Break(SqlError::unsupported(self.1.body_position, "a subquery in a function"))
-        }
-
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<SqlError> {
-            let start = expr.span().start;
-            let position = if start.line > 0 { start.into() } else { self.1.body_position };
-            let refuse = |what: &str| ControlFlow::Break(SqlError::unsupported(position, format!("{what} in a function")));
-            match expr {
-                Expr::CompoundIdentifier(_) => refuse("a name with a qualifier"),
-                Expr::Function(function) => match function.name.0.as_slice() {
-                    [ast::ObjectNamePart::Identifier(ident)] if is_aggregate(self.0, &fold(ident)) => refuse("an aggregate"),
-                    [ast::ObjectNamePart::Identifier(ident)] if function.over.is_some() || is_window_function(&fold(ident)) => {
-                        refuse("a window function")
-                    }
-                    _ => ControlFlow::Continue(()),
-                },
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-
-    match create.body.visit(&mut Check(catalog, create)) {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
-}
-
-/// Plans `SELECT CAST(body AS returns) FROM (SELECT CAST(NULL AS t) AS a, ..)`, with the positions of the statement.
-fn check_types(catalog: &Catalog, create: &CreateFunction) -> Result<(), SqlError> {
-    let position = create.body_position;
-    for parameter in create.parameters.iter() {
-        if let Some(default) = &parameter.default {
-            plan_query(catalog, &query(vec![unnamed(cast(default.clone(), &parameter.data_type))], None, position), &|| 0)?;
-        }
-    }
-    let nulls = create.parameters.iter().map(|parameter| ast::SelectItem::ExprWithAlias {
-        expr: cast(Expr::value(ast::Value::Null), &parameter.data_type),
-        alias: ast::Ident::with_quote('"', &parameter.name.value),
-    });
-    let nulls: Vec<ast::SelectItem> = nulls.collect();
-    let from = (!nulls.is_empty()).then(|| ast::TableFactor::Derived {
-        lateral: false,
-        subquery: query(nulls, None, position).ast,
-        alias: Some(ast::TableAlias {
-            explicit: true,
-            name: ast::Ident::with_quote('"', "__arguments"),
-            columns: vec![],
-            at: None,
-        }),
-        sample: None,
-    });
-    let mut body = create.body.clone();
-    let _ = VisitMut::visit(&mut body, &mut Placeholders(create));
-    plan_query(catalog, &query(vec![unnamed(cast(body, &create.returns))], from, position), &|| 0).map(|_| ())
-}
-
-/// `$1` as the name of the first parameter.
-struct Placeholders<'a>(&'a CreateFunction);
-
-impl VisitorMut for Placeholders<'_> {
-    type Break = ();
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Value(ast::ValueWithSpan { value: ast::Value::Placeholder(text), .. }) = expr
-            && let Some(index) = text.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok())
-            && let Some(parameter) = index.checked_sub(1).and_then(|index| self.0.parameters.get(index))
-        {
-            *expr = Expr::Identifier(ast::Ident::with_quote('"', &parameter.name.value));
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-fn unnamed(expr: Expr) -> ast::SelectItem {
-    ast::SelectItem::UnnamedExpr(expr)
-}
-
-fn query(items: Vec<ast::SelectItem>, from: Option<ast::TableFactor>, position: Position) -> Query {
-    let mut query = empty_select();
-    if let ast::SetExpr::Select(select) = query.body.as_mut() {
-        select.projection = items;
-        select.from = from.into_iter().map(|relation| ast::TableWithJoins { relation, joins: vec![] }).collect();
-    }
-    Query { ast: Box::new(query), position }
+fn taken(what: &str, name: &str, position: Position) -> SqlError {
+    SqlError::new(Code::RelationExists, position, format!("{what} called {name} exists already"))
 }

@@ -1,6 +1,8 @@
 //! [`Catalog`]: what relations there are, and which depend on which.
 
 mod function;
+mod function_body;
+mod overloads;
 mod table;
 mod view;
 
@@ -13,6 +15,8 @@ use deltic_circuit::{CircuitRef, Expr, Properties, SortKey};
 use sqlparser::ast;
 
 pub use function::SqlFunction;
+pub(crate) use function::usages;
+pub(crate) use overloads::{Given, Undecided, choose};
 
 use crate::error::Code;
 use crate::event_time::{EventTimeDefinition, LATE_SUFFIX, LatePolicy, OverflowPolicy};
@@ -90,6 +94,7 @@ impl Relation {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     relations: BTreeMap<String, Arc<Relation>>,
+    /// By their signatures.
     sql_functions: BTreeMap<String, Arc<SqlFunction>>,
     scalar_functions: BTreeMap<String, Arc<ScalarUDF>>,
     aggregate_functions: BTreeMap<String, Arc<AggregateUDF>>,

@@ -37,7 +37,7 @@ pub(super) fn view_relation(catalog: &Catalog, create: &CreateView, planned: Pla
         defaults: vec![None; columns],
         default_syntax: vec![None; columns],
         max_lengths: vec![None; columns],
-        json: vec![None; columns],
+        json: planned.json,
         sql: create.sql.clone(),
         query: Some(Arc::new(create.query.clone())),
         properties: circuit.node(circuit.output).properties.clone(),

@@ -2,13 +2,13 @@
 //!
 //! It says that it *is* the generic dialect ([`Dialect::dialect`]), so every place of sqlparser that asks for that one by type still
 //! applies, and it forwards the capabilities below. Operators other than those of arithmetic and comparison bind as in PostgreSQL: `a || b + 1` is
-//! `a || (b + 1)`, and `j -> 'a' = 'b'` compares. Two hooks differ. `x IS NOT DISTINCT FROM y AND z` is parsed by sqlparser as
-//! `x IS NOT DISTINCT FROM (y AND z)`; here the right side binds as tightly as that of any other `IS`. And `FROM t EMIT ..` does not
-//! make `emit` an alias of `t`.
+//! `a || (b + 1)`, and `j -> 'a' = 'b'` compares. Three hooks differ. `x IS NOT DISTINCT FROM y AND z` is parsed by sqlparser as
+//! `x IS NOT DISTINCT FROM (y AND z)`; here the right side binds as tightly as that of any other `IS`. `BETWEEN SYMMETRIC`, which it does not know,
+//! is either order of the bounds. And `FROM t EMIT ..` does not make `emit` an alias of `t`.
 
 use std::any::TypeId;
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 use sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -110,6 +110,9 @@ impl Dialect for DelticDialect {
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
+        if let Some(negated) = follows_symmetric(parser) {
+            return Some(between_symmetric(parser, expr, negated, self.prec_value(Precedence::Between)));
+        }
         let negated = if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
             true
         } else if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
@@ -155,6 +158,32 @@ fn table_argument(parser: &mut Parser) -> Result<Expr, ParserError> {
         }
     }
     Ok(call(TABLE_ARGUMENT, arguments))
+}
+
+/// Whether `BETWEEN SYMMETRIC` is next, and with NOT before it.
+fn follows_symmetric(parser: &Parser) -> Option<bool> {
+    let is = |index: usize, expected: &str| match &parser.peek_nth_token_ref(index).token {
+        Token::Word(word) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected),
+        _ => false,
+    };
+    let negated = is(0, "NOT");
+    let first = usize::from(negated);
+    (is(first, "BETWEEN") && is(first + 1, "SYMMETRIC")).then_some(negated)
+}
+
+/// `[NOT] BETWEEN SYMMETRIC low AND high`: between the bounds in the one order or in the other.
+fn between_symmetric(parser: &mut Parser, expr: &Expr, negated: bool, precedence: u8) -> Result<Expr, ParserError> {
+    (0..2 + usize::from(negated)).for_each(|_| parser.advance_token());
+    let low = parser.parse_subexpr(precedence)?;
+    parser.expect_keyword_is(Keyword::AND)?;
+    let high = parser.parse_subexpr(precedence)?;
+    let between = |low: &Expr, high: &Expr| {
+        let (expr, low, high) = (Box::new(expr.clone()), Box::new(low.clone()), Box::new(high.clone()));
+        Box::new(Expr::Between { expr, negated: false, low, high })
+    };
+    let either = Expr::BinaryOp { left: between(&low, &high), op: BinaryOperator::Or, right: between(&high, &low) };
+    let either = Box::new(Expr::Nested(Box::new(either)));
+    Ok(if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: either } } else { *either })
 }
 
 /// Whether a comma is next, and then a plain name with another comma behind it.

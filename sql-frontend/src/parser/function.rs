@@ -3,7 +3,7 @@
 //! The body is an expression: behind RETURN, or in a string (as it is, or as `SELECT expression`). The tokens of a string get the positions that they
 //! have in the statement, so that errors point into it.
 
-use sqlparser::ast::{Expr, SelectItem, SetExpr};
+use sqlparser::ast::{DataType, Expr, SelectItem, SetExpr};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
@@ -11,7 +11,7 @@ use super::dialect::DelticDialect;
 use super::{MAX_DEPTH, Parse, StatementParser, balance, tokenize};
 use crate::SqlError;
 use crate::error::{Code, Position};
-use crate::statement::{CreateFunction, DropFunction, Parameter, Statement};
+use crate::statement::{CreateFunction, DropFunction, FunctionName, Parameter, Statement};
 
 /// What stands between the result type and the body.
 #[derive(Default)]
@@ -176,15 +176,11 @@ impl StatementParser<'_> {
 
     pub(super) fn drop_function(&mut self) -> Parse<Statement> {
         let if_exists = self.words(&["IF", "EXISTS"]);
-        let mut names = Vec::new();
+        let mut functions = Vec::new();
         loop {
-            names.push(self.name()?);
-            // PostgreSQL tells functions of one name apart by their types; here a name is enough.
-            if self.parser.peek_token_ref().token == Token::LParen {
-                return Err(
-                    SqlError::unsupported(self.here(), "types in DROP FUNCTION").with_hint("a function is dropped by its name")
-                );
-            }
+            let name = self.name()?;
+            let has_types = self.parser.peek_token_ref().token == Token::LParen;
+            functions.push(FunctionName { name, types: has_types.then(|| self.types()).transpose()? });
             if !self.symbol(&Token::Comma) {
                 break;
             }
@@ -193,6 +189,28 @@ impl StatementParser<'_> {
         if !cascade {
             self.word("RESTRICT");
         }
-        Ok(Statement::DropFunction(DropFunction { if_exists, names, cascade }))
+        Ok(Statement::DropFunction(DropFunction { if_exists, functions, cascade }))
+    }
+
+    /// `(BIGINT, name VARCHAR)`: the types of parameters.
+    fn types(&mut self) -> Parse<Vec<DataType>> {
+        self.expect_symbol(&Token::LParen)?;
+        let mut types = Vec::new();
+        if self.symbol(&Token::RParen) {
+            return Ok(types);
+        }
+        loop {
+            self.word("IN");
+            let mut data_type = self.sql(Parser::parse_data_type)?;
+            if !matches!(self.parser.peek_token_ref().token, Token::Comma | Token::RParen) {
+                // That was the name of the parameter.
+                data_type = self.sql(Parser::parse_data_type)?;
+            }
+            types.push(data_type);
+            if !self.symbol(&Token::Comma) {
+                self.expect_symbol(&Token::RParen)?;
+                return Ok(types);
+            }
+        }
     }
 }

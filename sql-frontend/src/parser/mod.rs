@@ -5,6 +5,7 @@
 //! semicolons. After parsing, long chains of AND and OR are made into balanced trees (see [`balance`]): all that walks an expression
 //! recursively, here and in DataFusion, then needs a stack as deep as the logarithm of its length.
 
+mod array_query;
 mod as_of;
 mod balance;
 mod build;
@@ -13,17 +14,20 @@ mod create;
 mod dialect;
 mod exclude;
 mod explain;
+mod forms;
 mod function;
 mod grouping;
 mod map_type;
 mod modify;
 mod options;
 mod recursive;
+mod rows;
 mod spelled;
 mod time;
 
 pub(crate) use balance::balance;
 pub(crate) use build::{bare_select, empty_select, table_factor};
+pub(crate) use rows::UNNESTED;
 
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 use sqlparser::keywords::Keyword;
@@ -244,6 +248,7 @@ impl<'a> StatementParser<'a> {
         let position = self.here();
         let mut ast = self.sql(Parser::parse_query)?;
         balance(&mut *ast, position)?;
+        forms::rewrite(&mut *ast);
         Ok(Query { ast, position })
     }
 
@@ -263,6 +268,7 @@ impl<'a> StatementParser<'a> {
         let position = self.here();
         let mut expression = self.sql(Parser::parse_expr)?;
         balance(&mut expression, position)?;
+        forms::rewrite(&mut expression);
         Ok(expression)
     }
 

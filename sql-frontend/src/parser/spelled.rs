@@ -1,7 +1,8 @@
 //! Spellings that sqlparser reads as something else, as those that it knows.
 //!
 //! `TABLE t` as a query becomes `SELECT * FROM t`: sqlparser takes what follows the name for a part of it. The operators `?`, `?|` and `?&` of JSON
-//! are placeholders to it where they follow an operand. Tokens keep their places in the text.
+//! are placeholders to it where they follow an operand. MATERIALIZED of a common table expression, which says how to compute and not what, is left out, and
+//! so is KEY of `JSON_OBJECT(KEY 'k' VALUE v)`. Tokens keep their places in the text.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
@@ -14,8 +15,9 @@ const AFTER: &[&str] = &["ORDER", "LIMIT", "OFFSET", "FETCH", "UNION", "EXCEPT",
 /// Respells a statement.
 pub(super) fn normalise(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let is_mark = |token: &Token| matches!(token, Token::Placeholder(mark) if mark == "?");
-    let has_table = (0..tokens.len()).any(|index| is_word(&tokens, index, "TABLE"));
-    if !has_table && !tokens.iter().any(|token| is_mark(&token.token)) {
+    let is_spelled = |index: usize| ["TABLE", "MATERIALIZED", "KEY"].iter().any(|word| is_word(&tokens, index, word));
+    let has_word = (0..tokens.len()).any(is_spelled);
+    if !has_word && !tokens.iter().any(|token| is_mark(&token.token)) {
         return tokens;
     }
     join_marks(&mut tokens);
@@ -28,10 +30,33 @@ pub(super) fn normalise(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             let select = [word(Keyword::SELECT, "SELECT"), Token::Mul, word(Keyword::FROM, "FROM")];
             tokens.splice(index..=index, select.map(with_span));
             index += 2;
+        } else if is_word(&tokens, index, "MATERIALIZED") && is_hint(&tokens, index) {
+            let start = index - usize::from(is_word(&tokens, index - 1, "NOT"));
+            tokens.drain(start..=index);
+            continue;
+        } else if is_word(&tokens, index, "KEY") && is_key(&tokens, index) {
+            tokens.remove(index);
+            continue;
         }
         index += 1;
     }
     tokens
+}
+
+/// Whether the MATERIALIZED at `index` is that of a common table expression: `AS [NOT] MATERIALIZED (`.
+fn is_hint(tokens: &[TokenWithSpan], index: usize) -> bool {
+    let before = index.checked_sub(1).map(|before| before - usize::from(before > 0 && is_word(tokens, before, "NOT")));
+    let opens = tokens.get(index + 1).is_some_and(|next| next.token == Token::LParen);
+    opens && before.is_some_and(|before| is_word(tokens, before, "AS"))
+}
+
+/// Whether the KEY at `index` begins a pair: `KEY name VALUE value`.
+fn is_key(tokens: &[TokenWithSpan], index: usize) -> bool {
+    let before = index.checked_sub(1).map(|before| &tokens[before].token);
+    let key = tokens.get(index + 1).map(|key| &key.token);
+    matches!(before, Some(Token::LParen | Token::Comma))
+        && matches!(key, Some(Token::Word(_) | Token::SingleQuotedString(_)))
+        && is_word(tokens, index + 2, "VALUE")
 }
 
 /// Makes one token of `?`, `?|` and `?&` that stand behind an operand.

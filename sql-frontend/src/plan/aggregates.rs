@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::{DataFusionError, Result, plan_datafusion_err};
 use datafusion_expr::function::AccumulatorArgs;
 use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
@@ -11,9 +11,18 @@ use deltic_circuit::AggregateFunction;
 use deltic_circuit::aggregate::aggregate_type;
 use deltic_zset::types::canonical_type;
 
+use super::json;
+use super::types::JsonKind;
+
 /// Names of PostgreSQL and others for functions of DataFusion.
-pub(super) const AGGREGATE_SYNONYMS: &[(&str, &str)] =
-    &[("every", "bool_and"), ("variance", "var"), ("approx_median", "median"), ("arbitrary", "any_value")];
+pub(super) const AGGREGATE_SYNONYMS: &[(&str, &str)] = &[
+    ("every", "bool_and"),
+    ("variance", "var"),
+    ("approx_median", "median"),
+    ("arbitrary", "any_value"),
+    ("approx_count_distinct", "approx_distinct"),
+    ("listagg", "string_agg"),
+];
 
 /// A function by its name.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -70,6 +79,16 @@ impl AggregateUDFImpl for Declared {
         let canonical = |data_type: &DataType| if data_type.is_null() { Some(DataType::Utf8) } else { canonical_type(data_type) };
         let values = arguments.iter().take(self.values).map(canonical).collect::<Option<Vec<_>>>().ok_or_else(refused)?;
         aggregate_type(&self.function, &values).ok_or_else(refused)
+    }
+
+    fn return_field(&self, arguments: &[FieldRef]) -> Result<FieldRef> {
+        let types: Vec<DataType> = arguments.iter().map(|field| field.data_type().clone()).collect();
+        let field = Field::new(self.name, self.return_type(&types)?, self.is_nullable());
+        Ok(Arc::new(match self.function {
+            AggregateFunction::JsonAgg | AggregateFunction::JsonObjectAgg => field.with_metadata(json::mark_of(JsonKind::Json)),
+            AggregateFunction::JsonbObjectAgg => field.with_metadata(json::mark_of(JsonKind::Jsonb)),
+            _ => field,
+        }))
     }
 
     fn is_nullable(&self) -> bool {

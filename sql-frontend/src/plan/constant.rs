@@ -79,11 +79,19 @@ pub(super) fn select(items: Vec<ast::SelectItem>, from: Option<ast::TableFactor>
 /// # Errors
 /// If the type is not supported.
 pub(crate) fn plan_column_type(column: &ColumnDefinition) -> Result<DataType, SqlError> {
-    let data_type = plan_type(&column.data_type).map_err(|error| {
+    declared_type(&column.data_type, &format!("column {}", column.name.value), column.type_position)
+}
+
+/// The type in which `what`, which is declared as `declared`, is kept.
+///
+/// # Errors
+/// If the type is not supported.
+pub(crate) fn declared_type(declared: &ast::DataType, what: &str, position: Position) -> Result<DataType, SqlError> {
+    let data_type = plan_type(declared).map_err(|error| {
         let nothing = select(vec![], None);
-        SqlError { code: Code::Type.as_str(), ..diagnose::diagnose(&error, &nothing, column.type_position) }
+        SqlError { code: Code::Type.as_str(), ..diagnose::diagnose(&error, &nothing, position) }
     })?;
-    types::canonical(&data_type, &format!("column {}", column.name.value), column.type_position)
+    types::canonical(&data_type, what, position)
 }
 
 /// The type as DataFusion spells it.

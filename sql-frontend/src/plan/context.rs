@@ -10,13 +10,14 @@ use datafusion_common::config::ConfigOptions;
 use datafusion_common::{Constraint, Constraints, DataFusionError, Result, TableReference};
 use datafusion_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
-use deltic_circuit::functions::json_mark;
 
 use super::as_of::AsOfJoins;
 use super::call_order::ORDERED;
 use super::functions::FUNCTIONS;
+use super::json;
 use super::list_rows::Unnests;
 use super::lookup::Lookups;
+use super::overloaded;
 use super::pivot::Pivots;
 use super::rename::Renames;
 use super::set_operation::SetOperations;
@@ -41,26 +42,18 @@ impl RelationSource {
     fn new(relation: Arc<Relation>, plan: Option<LogicalPlan>) -> Self {
         // What is computed may be NULL wherever the planner cannot prove the contrary.
         let is_base = matches!(relation.kind, RelationKind::Table | RelationKind::Stream | RelationKind::LateRows);
-        let schema = if is_base { marked(&relation) } else { all_nullable(&relation.schema) };
+        let schema = marked(&relation, !is_base);
         let keys = relation.primary_key.iter().cloned().map(Constraint::PrimaryKey).collect();
         RelationSource { relation, schema, constraints: Constraints::new_unverified(keys), plan }
     }
 }
 
 /// The columns of `relation`, those of JSON with a mark.
-fn marked(relation: &Relation) -> SchemaRef {
-    if relation.json.iter().all(Option::is_none) {
-        return relation.schema.clone();
-    }
-    let fields = relation.schema.fields().iter().zip(&relation.json).map(|(field, json)| match json {
-        Some(_) => Arc::new(field.as_ref().clone().with_metadata(json_mark())),
-        None => field.clone(),
+fn marked(relation: &Relation, nullable: bool) -> SchemaRef {
+    let fields = relation.schema.fields().iter().zip(&relation.json).map(|(field, json)| {
+        let field = Field::new(field.name(), field.data_type().clone(), nullable || field.is_nullable());
+        json.map_or(field.clone(), |kind| field.with_metadata(json::mark_of(kind)))
     });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-fn all_nullable(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
@@ -184,7 +177,8 @@ impl ContextProvider for Context<'_> {
         if let Some(mark) = MARKS.iter().chain([&*ORDERED]).find(|mark| mark.name() == name) {
             return Some(Arc::clone(mark));
         }
-        FUNCTIONS.scalar(name).or_else(|| self.catalog.scalar_function(name)).cloned()
+        let known = FUNCTIONS.scalar(name).or_else(|| self.catalog.scalar_function(name)).cloned();
+        known.or_else(|| overloaded::undecided(self.catalog, name))
     }
 
     fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {

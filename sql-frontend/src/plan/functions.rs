@@ -40,6 +40,7 @@ pub(crate) const SYNONYMS: &[(&str, &str)] = &[
     ("ceiling", "ceil"),
     ("lcase", "lower"),
     ("len", "character_length"),
+    ("row_to_json", "to_jsonb"),
     ("sign", "signum"),
     ("substring_index", "substr_index"),
     ("truncate", "trunc"),

@@ -1,15 +1,18 @@
 //! Functions that users define: calls of SQL functions are replaced by their bodies, before names are bound.
 //!
 //! A parameter becomes its argument, cast to the declared type; the result is cast to the declared type. A body has no identifiers but its parameters,
-//! and the bodies of the functions that it calls are in it already, so nothing can be captured and nothing recurs.
+//! and the bodies of the functions that it calls are in it already, so nothing can be captured and nothing recurs. A call that several functions of the
+//! name could take is left for the binder, which knows the types of the arguments (see [`overloaded`](super::overloaded)).
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use sqlparser::ast::*;
 
 use super::functions::{FUNCTIONS, is_known};
+use super::overloaded::by_type;
 use crate::SqlError;
-use crate::catalog::{Catalog, SqlFunction};
+use crate::catalog::{Catalog, SqlFunction, usages};
 use crate::error::{Code, Position};
 use crate::parser::fold;
 use crate::suggest::did_you_mean;
@@ -20,14 +23,16 @@ const MOST_NODES: usize = 100_000;
 /// Inlines functions, and remembers which.
 pub(crate) struct Inliner<'a> {
     catalog: &'a Catalog,
-    /// The functions that were inlined or called, each once.
+    /// The functions that were inlined or called, each once: those in SQL by their signatures.
     pub(crate) used: Vec<String>,
+    /// Whether a call was left for the binder.
+    pub(crate) by_type: bool,
     nodes: usize,
 }
 
 impl<'a> Inliner<'a> {
     pub(crate) fn new(catalog: &'a Catalog) -> Self {
-        Inliner { catalog, used: Vec::new(), nodes: 0 }
+        Inliner { catalog, used: Vec::new(), by_type: false, nodes: 0 }
     }
 
     /// What stands for the call `function`, if users defined it in SQL.
@@ -37,9 +42,8 @@ impl<'a> Inliner<'a> {
     pub(crate) fn inlined(&mut self, function: &Function) -> Result<Option<Expr>, SqlError> {
         let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice() else { return Ok(None) };
         let (name, position) = (fold(ident), Position::from(ident.span.start));
-        if let Some(found) = self.catalog.sql_function(&name) {
-            self.note(&name);
-            return self.body(found, function, position).map(Some);
+        if self.catalog.overloads(&name).next().is_some() {
+            return self.call(&name, function, position).map(Some);
         }
         if self.catalog.scalar_function(&name).is_some() {
             self.note(&name);
@@ -68,23 +72,41 @@ impl<'a> Inliner<'a> {
         }
     }
 
-    fn body(&mut self, found: &SqlFunction, call: &Function, position: Position) -> Result<Expr, SqlError> {
-        let refused = |what: &str| SqlError::unsupported(position, format!("{what} of the function {}", found.name));
-        without_modifiers(call, &found.name, position)?;
+    /// What stands for a call of functions in SQL.
+    fn call(&mut self, name: &str, call: &Function, position: Position) -> Result<Expr, SqlError> {
+        let refused = |what: &str| SqlError::unsupported(position, format!("{what} of the function {name}"));
+        without_modifiers(call, name, position)?;
         let FunctionArguments::List(list) = &call.args else { return Err(refused("a call without parentheses")) };
         let given = list.args.iter().map(|argument| match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr.clone()),
             _ => Err(refused("a named argument or *")),
         });
-        let mut arguments = given.collect::<Result<Vec<_>, _>>()?;
-        let count = arguments.len();
-        if count <= found.parameters.len() {
-            arguments.extend(found.parameters[count..].iter().map_while(|parameter| parameter.default.clone()));
+        let arguments = given.collect::<Result<Vec<_>, _>>()?;
+        let all: Vec<&Arc<SqlFunction>> = self.catalog.overloads(name).collect();
+        let fitting: Vec<&Arc<SqlFunction>> = all.iter().filter(|function| function.takes(arguments.len())).copied().collect();
+        match fitting.as_slice() {
+            [] => {
+                let message = format!("{name} does not take {} arguments: it is called as {}", arguments.len(), usages(&all));
+                Err(SqlError::new(Code::Type, position, message))
+            }
+            [only] if !only.by_type => {
+                self.note(&only.signature);
+                self.body(only, arguments, position)
+            }
+            _ => {
+                self.by_type = true;
+                Ok(by_type(name, arguments))
+            }
         }
-        if arguments.len() != found.parameters.len() {
-            let message = format!("{} does not take {count} arguments: it is called as {}", found.name, found.usage());
-            return Err(SqlError::new(Code::Type, position, message));
-        }
+    }
+
+    /// The body of `found` with `arguments`, which may be fewer than its parameters.
+    ///
+    /// # Errors
+    /// If the query grows too long.
+    pub(crate) fn body(&mut self, found: &SqlFunction, mut arguments: Vec<Expr>, position: Position) -> Result<Expr, SqlError> {
+        let defaults = found.parameters.iter().skip(arguments.len());
+        arguments.extend(defaults.map_while(|parameter| parameter.default.clone()));
         let arguments: Vec<Expr> = arguments
             .into_iter()
             .zip(&found.parameters)

@@ -21,6 +21,7 @@ mod functions;
 mod grouping;
 mod inline;
 mod join_order;
+mod json;
 mod key_conditions;
 mod length;
 mod limit;
@@ -32,6 +33,7 @@ mod naming;
 mod nesting;
 mod operators;
 mod optimise;
+mod overloaded;
 mod pivot;
 mod recursion;
 mod rename;
@@ -51,7 +53,7 @@ pub use builtin::{BuiltinFunctions, builtin_functions};
 pub(crate) use call_order::{Key, take_order};
 pub use clock::Now;
 pub(crate) use clock::{NOW_NAME, now_type};
-pub(crate) use constant::{constant, constant_value, plan_column_type};
+pub(crate) use constant::{constant, constant_value, declared_type, plan_column_type};
 pub(crate) use context::RelationSource;
 pub(crate) use distinct_on::DistinctOnNode;
 pub(crate) use duration::{constant_length, interval_micros};
@@ -66,6 +68,7 @@ pub(crate) use modify::json_text;
 pub use modify::{plan_delete, plan_insert, plan_update};
 pub(crate) use named_window::{EXCLUDE_MARK, exclusion_of};
 pub(crate) use naming::call;
+pub(crate) use overloaded::{BoundBody, bind_body};
 pub(crate) use recursion::{
     MUTUALLY_RECURSIVE, RecursionPlan, RecursionSource, VariablePlan, VariableSource, WITH_LIMIT, new_id,
 };
@@ -75,6 +78,7 @@ pub(crate) use types::{TYPE_NAMES, json_kind, max_length};
 pub(crate) use unnest::MaxOneRowNode;
 pub(crate) use window::{TABLE_ARGUMENT, WindowNode, WindowShape};
 
+use datafusion_common::metadata::FieldMetadata;
 use datafusion_common::{Column, DFSchemaRef, DataFusionError};
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
@@ -100,6 +104,8 @@ pub struct PlannedQuery {
     pub order: Vec<SortKey>,
     /// DataFusion's optimised plan, as text.
     pub logical_plan: String,
+    /// The kind of JSON that each column holds; not those that are hidden.
+    pub json: Vec<Option<JsonKind>>,
     /// The relations that the query names, each once; not those inside of the plain views that it names.
     pub relations: Vec<String>,
     /// The functions of users that it calls, each once; not those inside of the plain views that it names.
@@ -129,7 +135,16 @@ pub(crate) fn plan_view(catalog: &Catalog, query: &Query, materialized: bool) ->
 fn plan(catalog: &Catalog, query: &Query, clock: Clock<'_>, is_view: bool) -> Result<PlannedQuery, SqlError> {
     validate::validate_query(&query.ast, query.position)?;
     let bound = bind(catalog, query, None)?;
-    let Lowered { builder, output, order, hidden, plan } = bound.lower(query, clock, is_view)?;
+    let (bound, lowered) = match bound.lower(query, clock, is_view) {
+        // Two casts of one column, which the optimiser takes for one.
+        Err(error) if error.is(Code::DuplicateColumn) => {
+            let named = bind_casts(catalog, query, None, Casts::Named).map_err(|_| error.clone())?;
+            let lowered = named.lower(query, clock, is_view).map_err(|_| error)?;
+            (named, lowered)
+        }
+        lowered => (bound, lowered?),
+    };
+    let Lowered { builder, output, order, hidden, plan } = lowered;
     let mut names: Vec<String> = bound.names;
     names.extend((0..hidden).map(|index| format!("__order_{index}")));
     let circuit = builder.finish(output, Some(&names)).map_err(|error| circuit_error(&error).or_at(query.position))?;
@@ -139,6 +154,7 @@ fn plan(catalog: &Catalog, query: &Query, clock: Clock<'_>, is_view: bool) -> Re
         hidden,
         order,
         logical_plan: plan.display_indent().to_string(),
+        json: json::kinds(&bound.plan),
         relations: bound.relations,
         functions: bound.functions,
     })
@@ -166,8 +182,13 @@ impl Bound {
 
 /// Resolves the names of `query`. `values` are the types of its VALUES, if it is one that an INSERT adds.
 fn bind(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>) -> Result<Bound, SqlError> {
+    bind_casts(catalog, query, values, Casts::AsWritten)
+}
+
+/// The same, with names for casts from the start if so wanted.
+fn bind_casts(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>, casts: Casts) -> Result<Bound, SqlError> {
     let context = Context::new(catalog);
-    let bound = bind_in(&context, query, values, &[])?;
+    let bound = bind_in(&context, query, values, &[], casts)?;
     let mut functions = context.functions();
     functions.extend(bound.functions.iter().filter(|name| !functions.contains(name)).cloned().collect::<Vec<_>>());
     Ok(Bound { relations: context.into_named(), functions, ..bound })
@@ -175,11 +196,16 @@ fn bind(catalog: &Catalog, query: &Query, values: Option<DFSchemaRef>) -> Result
 
 /// The same in a context that may have relations of its own; it knows which relations were named. `outers` are the columns of the rows of the queries around
 /// this one, the outermost first.
-fn bind_in(context: &Context<'_>, query: &Query, values: Option<DFSchemaRef>, outers: &[DFSchemaRef]) -> Result<Bound, SqlError> {
+fn bind_in(
+    context: &Context<'_>,
+    query: &Query,
+    values: Option<DFSchemaRef>,
+    outers: &[DFSchemaRef],
+    mut casts: Casts,
+) -> Result<Bound, SqlError> {
     let mut text = query.ast.clone();
     recursion::unfold(context, &mut text, query.position)?;
     let mut before = None;
-    let mut casts = Casts::AsWritten;
     loop {
         let error = match bind_text(context, query.position, &text, values.clone(), outers, casts)? {
             Ok(bound) => return Ok(bound),
@@ -229,7 +255,7 @@ fn bind_text(
     nesting::nest_joins(&mut ast);
     set_operation::mark(&mut ast);
     let replacements = wildcard::mark_replacements(&mut ast);
-    let (visible, functions) = naming::name_columns(&mut ast, context.catalog()).map_err(|error| error.or_at(position))?;
+    let (visible, mut functions) = naming::name_columns(&mut ast, context.catalog()).map_err(|error| error.or_at(position))?;
     spelling::call_arrays(&mut ast);
     if casts == Casts::Named {
         spelling::name_casts(&mut ast);
@@ -239,6 +265,8 @@ fn bind_text(
     outers.iter().for_each(|outer| planner_context.append_outer_query_schema(outer.clone()));
     let plan = planner(context)
         .sql_statement_to_plan_with_context(ast::Statement::Query(ast), &mut planner_context)
+        .and_then(|plan| overloaded::inline(plan, context.catalog(), &mut functions))
+        .and_then(json::embed)
         .and_then(second_try::check_orders)
         .and_then(|plan| replacements.unmark(plan))
         .and_then(window::group_by_windows)
@@ -262,10 +290,13 @@ fn planner<'a>(context: &'a Context<'a>) -> SqlToRel<'a, Context<'a>> {
 
 /// The plan of a plain view where another query names it. Its columns have the names that it was created with.
 pub(crate) fn inline_view(catalog: &Catalog, relation: &Relation, query: &Query) -> Result<LogicalPlan, SqlError> {
-    let plan = bind(catalog, query, None)?.plan;
-    let columns = plan.schema().columns().into_iter().zip(relation.schema.fields());
-    let columns: Vec<Expr> =
-        columns.map(|(column, field)| Expr::Column(column_without_spans(column)).alias(field.name())).collect();
+    let plan = bind(&catalog.with_overloads_of(&relation.functions), query, None)?.plan;
+    let columns = plan.schema().columns().into_iter().zip(relation.schema.fields()).zip(&relation.json);
+    let columns = columns.map(|((column, field), json)| {
+        let mark = json.map(|kind| FieldMetadata::from(json::mark_of(kind)));
+        Expr::Column(column_without_spans(column)).alias_with_metadata(field.name(), mark)
+    });
+    let columns: Vec<Expr> = columns.collect();
     let renamed = LogicalPlanBuilder::from(plan).project(columns).and_then(LogicalPlanBuilder::build);
     renamed.map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))
 }

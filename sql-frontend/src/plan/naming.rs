@@ -100,10 +100,19 @@ impl VisitorMut for Naming<'_> {
             }
             // PostgreSQL lets the bounds of a slice out.
             Expr::CompoundFieldAccess { access_chain, .. } => access_chain.iter_mut().for_each(|access| {
-                if let AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, .. }) = access {
-                    let number = |text: &str| Expr::value(Value::Number(text.to_string(), false));
-                    lower_bound.get_or_insert_with(|| number("1"));
-                    upper_bound.get_or_insert_with(|| number("2147483647"));
+                match access {
+                    AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, .. }) => {
+                        let number = |text: &str| Expr::value(Value::Number(text.to_string(), false));
+                        lower_bound.get_or_insert_with(|| number("1"));
+                        upper_bound.get_or_insert_with(|| number("2147483647"));
+                    }
+                    // Lengths of arrays are unsigned, places in them are not.
+                    AccessExpr::Subscript(Subscript::Index { index }) if is_length(index) => {
+                        let place = Box::new(std::mem::replace(index, Expr::value(Value::Null)));
+                        let (kind, data_type) = (CastKind::Cast, DataType::BigInt(None));
+                        *index = Expr::Cast { kind, expr: place, data_type, array: false, format: None };
+                    }
+                    _ => {}
                 }
             }),
             _ => {}
@@ -118,6 +127,17 @@ impl VisitorMut for Naming<'_> {
             *text = plain;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Whether it is a length of an array.
+fn is_length(expr: &Expr) -> bool {
+    match expr {
+        Expr::Function(function) => match function.name.0.as_slice() {
+            [ObjectNamePart::Identifier(ident)] => matches!(fold(ident).as_str(), "array_length" | "cardinality"),
+            _ => false,
+        },
+        _ => false,
     }
 }
 
@@ -202,6 +222,8 @@ fn postgres_name(expr: &Expr) -> Option<String> {
             return postgres_name(expr).or_else(|| Some(data_type.to_string().to_lowercase()));
         }
         Expr::Function(function) => match function.name.0.last() {
+            // What `ARRAY(SELECT ..)` is by then.
+            Some(ObjectNamePart::Identifier(ident)) if ident.value == "array_or_empty" => "array",
             Some(ObjectNamePart::Identifier(ident)) => return Some(fold(ident)),
             _ => return None,
         },

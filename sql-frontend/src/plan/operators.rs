@@ -1,23 +1,25 @@
 //! Operators and syntax that are functions of ours: fields of times, multiples of intervals, maps, and navigation in JSON.
 //!
 //! What an operator means depends on the types of its sides (`@>` is of arrays and of JSON), which the syntax tree does not know: so it is chosen while
-//! expressions are bound. JSON is text here: that a text is JSON is known of the columns of tables that are declared so (their fields are marked), and of
-//! what functions of JSON yield (so are the fields of their results). `||` and `-` are those of JSON only there.
+//! expressions are bound. `||` and `-` are those of JSON where a side is known to be JSON (see [`json`]).
 
 use std::sync::Arc;
 
 use arrow::array::new_empty_array;
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
-use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue, plan_err};
+use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue, plan_datafusion_err, plan_err};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr};
 use datafusion_expr::{Expr, ExprSchemable, GetFieldAccess};
 use datafusion_functions_nested::make_array::make_array;
-use deltic_circuit::functions::{self, JSON_MARK, map};
+use deltic_circuit::functions::{self, map};
 use deltic_zset::maps::maps_of;
 use deltic_zset::types::canonical_type;
 use sqlparser::ast::BinaryOperator;
+
+use super::functions::FUNCTIONS;
+use super::json;
 
 /// Plans them before DataFusion does.
 #[derive(Debug)]
@@ -77,6 +79,13 @@ impl ExprPlanner for DelticOperators {
             BinaryOperator::Multiply if is_interval(&expr.right, schema) => {
                 return Ok(PlannerResult::Planned(call("interval_multiply", vec![expr.right, expr.left])?));
             }
+            BinaryOperator::Divide if is_interval(&expr.left, schema) => "interval_divide",
+            BinaryOperator::PGOverlap => {
+                let function = FUNCTIONS.scalar("array_has_any").cloned();
+                let function = function.ok_or_else(|| plan_datafusion_err!("there is no function array_has_any"))?;
+                let call = ScalarFunction::new_udf(function, vec![expr.left, expr.right]);
+                return Ok(PlannerResult::Planned(Expr::ScalarFunction(call)));
+            }
             BinaryOperator::StringConcat if are_json(&expr.left, &expr.right, schema) => "jsonb_concat",
             _ => return Ok(PlannerResult::Original(expr)),
         };
@@ -108,14 +117,8 @@ fn is_interval(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|data_type| matches!(data_type, DataType::Interval(_)))
 }
 
-/// The aggregates that yield JSON.
-const YIELD_JSON: &[&str] = &["json_agg", "json_object_agg", "jsonb_object_agg"];
-
 fn is_json(expr: &Expr, schema: &DFSchema) -> bool {
-    match expr {
-        Expr::AggregateFunction(function) => YIELD_JSON.contains(&function.func.name()),
-        expr => expr.to_field(schema).is_ok_and(|(_, field)| field.metadata().contains_key(JSON_MARK)),
-    }
+    json::kind(expr, schema).is_some()
 }
 
 /// Whether both are JSON; a literal is what the other side is.

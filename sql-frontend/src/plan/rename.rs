@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use arrow::array::StringArray;
 use arrow::compute::kernels::comparison::ilike;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion_common::{Result, ScalarValue};
+use datafusion_common::{Result, ScalarValue, TableReference};
 use datafusion_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion_expr::{Distinct as PlanDistinct, Expr as PlanExpr, LogicalPlan, LogicalPlanBuilder};
 use sqlparser::ast::*;
@@ -22,8 +22,10 @@ use crate::SqlError;
 use crate::error::{Code, Position};
 use crate::parser::{bare_select, empty_select, fold};
 
-/// The alias of such a derived table; its first column is the pattern of ILIKE.
+/// The alias of such a derived table; its columns are the pattern of ILIKE, if there is one.
 const RENAMING: &str = "__renaming";
+/// What the names of items beside a `*` with ILIKE begin with.
+const BESIDE: &str = "__beside_";
 
 /// Makes derived tables of the SELECTs in `query` that rename.
 ///
@@ -43,9 +45,11 @@ impl VisitorMut for Deriving {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
         let items = select.projection.len();
+        let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+        let wildcards = select.projection.iter().filter(|item| is_wildcard(item)).count();
         let mut pattern = None;
         let mut renames = false;
-        for item in &mut select.projection {
+        for (place, item) in select.projection.iter_mut().enumerate() {
             let (relation, options) = match item {
                 SelectItem::Wildcard(options) => (vec![], options),
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
@@ -62,10 +66,10 @@ impl VisitorMut for Deriving {
                 return ControlFlow::Break(SqlError::unsupported(position, "* RENAME or ILIKE with DISTINCT ON"));
             }
             if let Some(ilike) = options.opt_ilike.take() {
-                if items > 1 {
-                    return ControlFlow::Break(SqlError::unsupported(position, "* ILIKE beside other items"));
+                if wildcards > 1 {
+                    return ControlFlow::Break(SqlError::unsupported(position, "* ILIKE beside another *"));
                 }
-                pattern = Some(ilike.pattern);
+                pattern = Some(Pattern { text: ilike.pattern, before: place, after: items - place - 1 });
             }
             match options.opt_rename.take() {
                 Some(RenameSelectItem::Single(item)) => rename(options, &relation, vec![item]),
@@ -74,12 +78,53 @@ impl VisitorMut for Deriving {
             }
             renames = true;
         }
+        if pattern.is_some() {
+            select.projection.iter_mut().enumerate().for_each(|(place, item)| keep_name(place, item));
+        }
         if renames {
             let inner = std::mem::replace(select, outer_select());
             select.from = vec![TableWithJoins { relation: derived(inner, pattern), joins: vec![] }];
         }
         ControlFlow::Continue(())
     }
+}
+
+/// ILIKE of the `*` that has so many items before and after it.
+struct Pattern {
+    text: String,
+    before: usize,
+    after: usize,
+}
+
+impl Pattern {
+    /// As the columns of the alias of the derived table.
+    fn columns(self) -> Vec<TableAliasColumnDef> {
+        let column = |text: String| TableAliasColumnDef { name: Ident::with_quote('"', text), data_type: None };
+        vec![column(self.text), column(self.before.to_string()), column(self.after.to_string())]
+    }
+
+    fn of(columns: &[TableAliasColumnDef]) -> Option<Pattern> {
+        let [text, before, after] = columns else { return None };
+        let count = |column: &TableAliasColumnDef| column.name.value.parse::<usize>().ok();
+        Some(Pattern { text: text.name.value.clone(), before: count(before)?, after: count(after)? })
+    }
+}
+
+/// Gives a column beside a `*` a name of its own, and lets it carry the one that it has: the `*` may have it, too.
+fn keep_name(place: usize, item: &mut SelectItem) {
+    let (SelectItem::UnnamedExpr(expr @ Expr::Identifier(_)) | SelectItem::UnnamedExpr(expr @ Expr::CompoundIdentifier(_))) =
+        item
+    else {
+        return;
+    };
+    let name = match &*expr {
+        Expr::Identifier(ident) => fold(ident),
+        Expr::CompoundIdentifier(parts) => parts.last().map(fold).unwrap_or_default(),
+        _ => return,
+    };
+    let expr = std::mem::replace(expr, Expr::value(Value::Null));
+    let expr = call(RENAMED_NAME, [expr, Expr::value(Value::SingleQuotedString(name))]);
+    *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', format!("{BESIDE}{place}")) };
 }
 
 /// Turns the renames of columns of `relation` into replacements that carry the new names.
@@ -105,14 +150,13 @@ fn outer_select() -> Select {
     Select { projection: vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())], ..bare_select() }
 }
 
-fn derived(select: Select, pattern: Option<String>) -> TableFactor {
+fn derived(select: Select, pattern: Option<Pattern>) -> TableFactor {
     let mut query = empty_select();
     *query.body = SetExpr::Select(Box::new(select));
-    let column = |pattern: String| TableAliasColumnDef { name: Ident::with_quote('"', pattern), data_type: None };
     let alias = TableAlias {
         explicit: true,
         name: Ident::with_quote('"', RENAMING),
-        columns: pattern.into_iter().map(column).collect(),
+        columns: pattern.map_or_else(Vec::new, Pattern::columns),
         at: None,
     };
     TableFactor::Derived { lateral: false, subquery: Box::new(query), alias: Some(alias), sample: None }
@@ -132,22 +176,25 @@ impl RelationPlanner for Renames {
             return Ok(RelationPlanning::Original(Box::new(TableFactor::Derived { lateral, subquery, alias, sample })));
         }
         let plan = context.plan(TableFactor::Derived { lateral, subquery, alias: None, sample })?;
-        let pattern = alias.columns.first().map(|column| column.name.value.as_str());
-        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(renamed(plan, pattern)?, None))))
+        let pattern = Pattern::of(&alias.columns);
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(renamed(plan, pattern.as_ref())?, None))))
     }
 }
 
 /// The columns of `plan` whose names match the pattern, under their new names.
-fn renamed(plan: LogicalPlan, pattern: Option<&str>) -> Result<LogicalPlan> {
+fn renamed(plan: LogicalPlan, pattern: Option<&Pattern>) -> Result<LogicalPlan> {
     let outputs = outputs(&plan).unwrap_or_default();
-    let mut columns = Vec::with_capacity(plan.schema().fields().len());
+    let width = plan.schema().fields().len();
+    let of_wildcard = |place: usize, pattern: &Pattern| (pattern.before..width.saturating_sub(pattern.after)).contains(&place);
+    let mut columns = Vec::with_capacity(width);
     for (place, column) in plan.schema().columns().into_iter().enumerate() {
-        if let Some(pattern) = pattern
-            && !is_like(shown_name(&column.name), pattern)?
+        if let Some(pattern) = pattern.filter(|pattern| of_wildcard(place, pattern))
+            && !is_like(shown_name(&column.name), &pattern.text)?
         {
             continue;
         }
-        let relation = column.relation.clone();
+        // The name of an item beside a `*` may be that of one of its columns.
+        let relation = column.relation.clone().or_else(|| pattern.map(|_| TableReference::bare(format!("{BESIDE}{place}"))));
         let column = PlanExpr::Column(column);
         columns.push(match outputs.get(place).and_then(new_name) {
             Some(name) => column.alias_qualified(relation, name),
@@ -155,7 +202,7 @@ fn renamed(plan: LogicalPlan, pattern: Option<&str>) -> Result<LogicalPlan> {
         });
     }
     if columns.is_empty() {
-        let message = format!("no column is ILIKE '{}'", pattern.unwrap_or_default());
+        let message = format!("no column is ILIKE '{}'", pattern.map_or("", |pattern| &pattern.text));
         return Err(external(SqlError::new(Code::Query, Position::default(), message)));
     }
     LogicalPlanBuilder::from(plan).project(columns)?.build()

@@ -1,7 +1,8 @@
 //! Names that the binder does not know, but the text does.
 //!
-//! Two kinds of names can be told only when it is known which columns there are: the alias of an earlier item of a SELECT list
-//! (`SELECT a + 1 AS b, b * 2 AS c`), which a real column of that name hides, and a column that USING has merged. So they are looked for
+//! Three kinds of names can be told only when it is known which columns there are: the alias of an earlier item of a SELECT list
+//! (`SELECT a + 1 AS b, b * 2 AS c`), which a real column of that name hides, a column that USING has merged, and the name of a relation that stands
+//! for its rows (`SELECT to_json(t) FROM t`). So they are looked for
 //! when the binder has failed at an unknown column: the text is rewritten without the name, and bound again.
 
 use std::ops::ControlFlow;
@@ -12,6 +13,8 @@ use datafusion_expr::LogicalPlan;
 use sqlparser::ast::*;
 use sqlparser::tokenizer::Location;
 
+use super::naming::call;
+use super::spelling;
 use super::using::{KEPT, keep_hidden, name_kept};
 use crate::parser::fold;
 
@@ -33,9 +36,58 @@ pub(super) fn repair(query: &mut Query, error: &DataFusionError) -> Repair {
     }
     let start = column.spans.first().map(|span| Location { line: span.start.line, column: span.start.column });
     let place = Place { name: &column.name, table: column.relation.as_ref().map(|table| table.table()), start };
-    match VisitMut::visit(query, &mut Rewriting(place)) {
-        ControlFlow::Break(true) => Repair::Done,
-        _ => Repair::None,
+    if let ControlFlow::Break(true) = VisitMut::visit(query, &mut Rewriting(place)) {
+        return Repair::Done;
+    }
+    let Some(row) = row_of(&column.name, &columns_of(error, &column)) else { return Repair::None };
+    match VisitMut::visit(query, &mut WholeRow { place, row }) {
+        ControlFlow::Break(()) => Repair::Done,
+        ControlFlow::Continue(()) => Repair::None,
+    }
+}
+
+/// The columns of the relation that is called as the unknown `column` is.
+fn columns_of(error: &DataFusionError, column: &Column) -> Vec<String> {
+    let known = match schema_error(error) {
+        Some(SchemaError::FieldNotFound { valid_fields, .. }) if column.relation.is_none() => valid_fields.as_slice(),
+        _ => &[],
+    };
+    let of_it = |known: &&Column| known.relation.as_ref().is_some_and(|table| table.table() == column.name);
+    let is_shown = |known: &&Column| !known.name.starts_with("__");
+    known.iter().filter(of_it).filter(is_shown).map(|known| known.name.clone()).collect()
+}
+
+/// The row of the relation `table` as a value: its only column, or a struct; NULL where an outer join has no row of it.
+fn row_of(table: &str, columns: &[String]) -> Option<Expr> {
+    let quoted = |name: &str| Ident::with_quote('"', name);
+    let column = |name: &String| Expr::CompoundIdentifier(vec![quoted(table), quoted(name)]);
+    match columns {
+        [] => None,
+        [only] => Some(column(only)),
+        columns => {
+            let fields = columns.iter().flat_map(|name| [Expr::value(Value::SingleQuotedString(name.clone())), column(name)]);
+            let row = call("named_struct", fields);
+            let present = columns.iter().map(|name| Expr::IsNotNull(Box::new(column(name)))).collect();
+            Some(spelling::case(vec![(spelling::chain(present, &BinaryOperator::Or)?, row)], None))
+        }
+    }
+}
+
+/// Puts the row of a relation in the place of its name.
+struct WholeRow<'a> {
+    place: Place<'a>,
+    row: Expr,
+}
+
+impl VisitorMut for WholeRow<'_> {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if !self.place.is(expr) {
+            return ControlFlow::Continue(());
+        }
+        *expr = Expr::Nested(Box::new(self.row.clone()));
+        ControlFlow::Break(())
     }
 }
 
@@ -57,14 +109,18 @@ pub(super) fn check_orders(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn unknown_column(error: &DataFusionError) -> Option<Column> {
+    match schema_error(error)? {
+        SchemaError::FieldNotFound { field, .. } => Some(field.as_ref().clone()),
+        _ => None,
+    }
+}
+
+fn schema_error(error: &DataFusionError) -> Option<&SchemaError> {
     match error {
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => unknown_column(inner),
-        DataFusionError::Shared(inner) => unknown_column(inner),
-        DataFusionError::Collection(errors) => unknown_column(errors.first()?),
-        DataFusionError::SchemaError(inner, _) => match inner.as_ref() {
-            SchemaError::FieldNotFound { field, .. } => Some(field.as_ref().clone()),
-            _ => None,
-        },
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => schema_error(inner),
+        DataFusionError::Shared(inner) => schema_error(inner),
+        DataFusionError::Collection(errors) => schema_error(errors.first()?),
+        DataFusionError::SchemaError(inner, _) => Some(inner.as_ref()),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
+use deltic_circuit::parse_interval;
 use sqlparser::ast::*;
 
 use super::naming::call;
@@ -76,6 +77,11 @@ pub(crate) fn rewritten(expr: &Expr) -> Option<Expr> {
         Expr::Like { .. } | Expr::ILike { .. } | Expr::SimilarTo { .. } | Expr::RLike { .. } => pattern(expr),
         Expr::AnyOp { left, compare_op, right, .. } => quantified(left, compare_op, right, "compare_any", &BinaryOperator::Or),
         Expr::AllOp { left, compare_op, right } => quantified(left, compare_op, right, "compare_all", &BinaryOperator::And),
+        Expr::Cast { kind, expr, data_type: data_type @ DataType::Array(_), array, format } if is_empty_array(expr) => {
+            let expr = Box::new(Expr::value(Value::SingleQuotedString("{}".to_owned())));
+            let (kind, data_type, format) = (kind.clone(), data_type.clone(), format.clone());
+            Some(Expr::Cast { kind, expr, data_type, array: *array, format })
+        }
         Expr::Cast { kind, expr, data_type, .. } => {
             let name = match (data_type, kind) {
                 (DataType::JSON, CastKind::TryCast) => "try_json",
@@ -86,11 +92,42 @@ pub(crate) fn rewritten(expr: &Expr) -> Option<Expr> {
             };
             Some(call(name, [(**expr).clone()]))
         }
+        Expr::Interval(interval) => interval_literal(interval),
         Expr::TypedString(TypedString { data_type: data_type @ (DataType::JSON | DataType::JSONB), value, .. }) => {
             Some(call(if data_type == &DataType::JSON { "json" } else { "jsonb" }, [Expr::Value(value.clone())]))
         }
         _ => None,
     }
+}
+
+/// Whether it is `ARRAY[]`, which has no type of its own.
+fn is_empty_array(expr: &Expr) -> bool {
+    matches!(expr, Expr::Array(array) if array.elem.is_empty())
+}
+
+/// An interval in one of PostgreSQL's spellings, in that which the binder reads.
+fn interval_literal(interval: &Interval) -> Option<Expr> {
+    use DateTimeField::{Day, Hour, Minute, Month, Second, Year};
+    let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = interval.value.as_ref() else { return None };
+    let whole = match (&interval.leading_field, &interval.last_field) {
+        (None, None) => text.clone(),
+        (Some(Year), Some(Month)) if text.contains('-') => text.clone(),
+        (Some(Day), Some(Hour)) => format!("{text}:00"),
+        (Some(Day), Some(Minute | Second)) | (Some(Hour), Some(Minute | Second)) if text.contains(':') => text.clone(),
+        (Some(Minute), Some(Second)) => match text.strip_prefix('-') {
+            Some(text) => format!("-00:{text}"),
+            None => format!("00:{text}"),
+        },
+        _ => return None,
+    };
+    let parsed = parse_interval(&whole)?;
+    let (seconds, nanos) = (parsed.nanoseconds / 1_000_000_000, (parsed.nanoseconds % 1_000_000_000).unsigned_abs());
+    let sign = if parsed.nanoseconds < 0 { "-" } else { "" };
+    let text = format!("{} months {} days {sign}{}.{nanos:09} seconds", parsed.months, parsed.days, seconds.unsigned_abs());
+    let value = Box::new(Expr::value(Value::SingleQuotedString(text)));
+    let plain =
+        Interval { value, leading_field: None, leading_precision: None, last_field: None, fractional_seconds_precision: None };
+    Some(Expr::Interval(plain))
 }
 
 /// Whether `op` compares its sides.
@@ -222,6 +259,11 @@ fn function_call(function: &Function) -> Option<Expr> {
             });
             Some(case(branches.collect(), searched.chunks_exact(2).remainder().first().cloned()))
         }
+        // The unit begins in that zone.
+        ("date_trunc", [unit, time, zone]) => {
+            let local = call("timezone", [zone.clone(), time.clone()]);
+            Some(call("timezone", [zone.clone(), call("date_trunc", [unit.clone(), local])]))
+        }
         ("date_add", [time, by]) => Some(binary(time.clone(), BinaryOperator::Plus, by.clone())),
         ("date_sub", [time, by]) => Some(binary(time.clone(), BinaryOperator::Minus, by.clone())),
         (name, [Expr::Identifier(unit), rest @ ..]) if rest.len() == 2 && WITH_UNIT.contains(&name) => {
@@ -258,7 +300,7 @@ pub(crate) fn call_arrays(query: &mut Query) {
     });
 }
 
-/// Names all casts of columns by their types: `CASE WHEN 'INT' IS NOT NULL THEN CAST(a AS INT) END`. DataFusion names a cast as what is cast, so that it
+/// Names all casts of columns and of NULL by their types: `CASE WHEN 'INT' IS NOT NULL THEN CAST(a AS INT) END`. DataFusion names a cast as what is cast, so that it
 /// takes `sum(a)` and `sum(a::INT)` for one column.
 pub(crate) fn name_casts(query: &mut Query) {
     let ControlFlow::Continue(()) = visit_expressions_mut(query, |expr| {
@@ -275,6 +317,7 @@ pub(crate) fn name_casts(query: &mut Query) {
 fn is_column(expr: &Expr) -> ControlFlow<()> {
     match expr {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+        Expr::Value(value) if value.value == Value::Null => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     }
 }

@@ -73,8 +73,12 @@ impl TypePlanner for DelticTypes {
                 _ => return Err(refused(sql_type, "FLOAT(n) has at most 53 binary digits")),
             },
             SqlType::Map(key, value) => map_type(part(sql_type, key)?, part(sql_type, value)?),
-            // JSON is kept as text: see [`json_kind`].
-            SqlType::Nvarchar(_)
+            // JSON is kept as text: see [`json_kind`]. A text that is cast to another text is no JSON any more: DataFusion would keep its mark.
+            SqlType::Varchar(_)
+            | SqlType::Text
+            | SqlType::String(_)
+            | SqlType::Char(_)
+            | SqlType::Nvarchar(_)
             | SqlType::CharacterVarying(_)
             | SqlType::CharVarying(_)
             | SqlType::Character(_)

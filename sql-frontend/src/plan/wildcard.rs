@@ -29,9 +29,9 @@ const REPLACED_NAME: &str = "__replaced";
 /// A replacement of a column that RENAME gives a new name, the second argument.
 pub(super) const RENAMED_NAME: &str = "__renamed";
 
-/// The replaced columns by their numbers.
+/// The replaced columns by their numbers, and whether other items have marks.
 #[derive(Default)]
-pub(super) struct Replacements(BTreeMap<i64, (&'static str, String, Position)>);
+pub(super) struct Replacements(BTreeMap<i64, (&'static str, String, Position)>, bool);
 
 /// Folds the names in the options of wildcards, and marks what replaces.
 pub(super) fn mark_replacements(query: &mut Query) -> Replacements {
@@ -49,6 +49,9 @@ impl VisitorMut for Marking {
         for item in &mut select.projection {
             if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = item {
                 self.options(options);
+            }
+            if let SelectItem::ExprWithAlias { expr: Expr::Function(function), .. } = item {
+                self.0.1 |= function.name.to_string() == RENAMED_NAME;
             }
         }
         ControlFlow::Continue(())
@@ -91,7 +94,7 @@ impl Replacements {
     /// # Errors
     /// If one is not there.
     pub(super) fn unmark(mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        if self.0.is_empty() {
+        if self.0.is_empty() && !self.1 {
             return Ok(plan);
         }
         let plan = plan.transform_up_with_subqueries(|node| {

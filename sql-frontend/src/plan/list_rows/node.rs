@@ -8,6 +8,10 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::{DFSchema, DFSchemaRef, Result, TableReference};
 use datafusion_expr::{Expr, ExprSchemable, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
+use deltic_circuit::functions::json_mark;
+
+/// The functions whose lists have elements that are JSON.
+const LISTS_OF_JSON: &[&str] = &["jsonb_array_elements", "jsonb_object_values"];
 
 /// The rows of `input` once per element of the lists, with columns for these elements appended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -78,7 +82,16 @@ impl UnnestNode {
             return datafusion_common::internal_err!("{} columns of lists with {} names", made.len(), names.len());
         }
         let mut fields: Vec<_> = input.schema().iter().map(|(table, field)| (table.cloned(), field.clone())).collect();
-        let made = names.iter().zip(made).map(|(name, data_type)| Arc::new(Field::new(name, data_type, true)));
+        let is_json = |column: usize| match elements(&types).get(column) {
+            Some(Element::Whole { list, .. }) => {
+                matches!(&lists[*list], Expr::ScalarFunction(function) if LISTS_OF_JSON.contains(&function.name()))
+            }
+            _ => false,
+        };
+        let made = names.iter().zip(made).enumerate().map(|(column, (name, data_type))| {
+            let field = Field::new(name, data_type, true);
+            Arc::new(if is_json(column) { field.with_metadata(json_mark()) } else { field })
+        });
         fields.extend(made.map(|field| (Some(table.clone()), field)));
         let schema = DFSchema::new_with_metadata(fields, input.schema().metadata().clone())?;
         Ok(UnnestNode { input, lists, outer, ordinality, table, names, schema: Arc::new(schema) })

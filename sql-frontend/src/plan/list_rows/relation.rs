@@ -15,7 +15,7 @@ use super::series::SERIES;
 use super::{Call, CallKind, expands};
 use crate::SqlError;
 use crate::error::{Code, Position};
-use crate::parser::fold;
+use crate::parser::{UNNESTED, fold};
 
 /// Plans them where the binder finds them.
 #[derive(Debug)]
@@ -171,6 +171,11 @@ fn series(call: &Call<'_>, schema: &DFSchema, context: &mut dyn RelationPlannerC
 /// of the relation, any other that of the function.
 fn names(call: &Call<'_>, elements: &[Element], alias: Option<&str>) -> Result<Vec<String>> {
     let function = call.kind.name();
+    if alias == Some(UNNESTED) && elements.iter().any(|element| matches!(element, Element::Field { .. })) {
+        let position = call.arguments.first().map_or(Position { line: 0, column: 0 }, |argument| place(argument));
+        let error = SqlError::unsupported(position, "unnest of a struct in SELECT without FROM");
+        return Err(external(error.with_hint("write SELECT * FROM unnest(..)")));
+    }
     let mut names: Vec<String> = Vec::with_capacity(elements.len() + 1);
     for (place, element) in elements.iter().enumerate() {
         names.push(match element {

@@ -15,7 +15,7 @@ use crate::error::{Code, Position};
 use crate::parser::{empty_select, fold, table_factor};
 use crate::plan::context::Context;
 use crate::plan::unnest::references;
-use crate::plan::{bind_in, constant, diagnose, optimise, types};
+use crate::plan::{Casts, bind_in, constant, diagnose, optimise, types};
 use crate::statement::{ColumnDefinition, Name, Query};
 
 /// Where a group is planned.
@@ -165,7 +165,7 @@ impl Group {
             ..empty_select()
         };
         let query = Query { ast: Box::new(ast), position: scope.position };
-        let bound = bind_in(scope.context, &query, None, &scope.outers)?;
+        let bound = bind_in(scope.context, &query, None, &scope.outers, Casts::AsWritten)?;
         scope.context.add_functions(bound.functions.clone());
         Ok(bound)
     }
