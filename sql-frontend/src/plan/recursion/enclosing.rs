@@ -12,8 +12,8 @@ use sqlparser::tokenizer::Span;
 
 use super::group::{Group, Scope};
 use crate::SqlError;
-use crate::plan::bind_in;
 use crate::plan::constant::select;
+use crate::plan::{Casts, bind_in};
 use crate::statement::Query;
 
 /// A query around another one.
@@ -37,7 +37,7 @@ pub(super) fn outer_rows(scope: &Scope<'_>, enclosing: &[Enclosing], group: &Gro
         }
         rows.with = with(scope.visible[..query.scope.min(scope.visible.len())].to_vec());
         let query = Query { ast: Box::new(rows), position: scope.position };
-        let plan = bind_in(scope.context, &query, None, &outers)?.plan;
+        let plan = bind_in(scope.context, &query, None, &outers, Casts::AsWritten)?.plan;
         if let LogicalPlan::Projection(projection) = plan {
             outers.push(projection.input.schema().clone());
         }
