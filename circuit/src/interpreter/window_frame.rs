@@ -191,6 +191,8 @@ fn steps(value: &ScalarValue) -> Option<i128> {
     match value {
         ScalarValue::Decimal128(value, _, _) => *value,
         ScalarValue::UInt64(value) => value.map(i128::from),
+        ScalarValue::Int64(value) => value.map(i128::from),
+        ScalarValue::Int32(value) => value.map(i128::from),
         ScalarValue::Date32(value) => value.map(i128::from),
         ScalarValue::TimestampMicrosecond(value, _) | ScalarValue::DurationMicrosecond(value) => value.map(i128::from),
         value => match value.cast_to(&DataType::Int64) {
