@@ -40,6 +40,7 @@ mod rename;
 mod row_membership;
 mod second_try;
 mod set_operation;
+mod shadowed;
 mod spelling;
 mod types;
 mod unnest;
@@ -203,6 +204,7 @@ fn bind_in(
     outers: &[DFSchemaRef],
     mut casts: Casts,
 ) -> Result<Bound, SqlError> {
+    shadowed::check(&query.ast).map_err(|error| error.or_at(query.position))?;
     let mut text = query.ast.clone();
     recursion::unfold(context, &mut text, query.position)?;
     let mut before = None;
