@@ -16,5 +16,5 @@ pub(crate) use definition::{
     create_function, create_table, create_view, drop_functions, drop_relations, register_aggregate_function,
     register_scalar_function,
 };
-pub(crate) use query::{query, subscribe};
+pub(crate) use query::{query, read_relation, subscribe};
 pub(crate) use show::{describe, errors, explain, show};

@@ -8,10 +8,13 @@ use deltic_zset::ZBatch;
 
 use crate::error::{Error, Result};
 
+/// The rows of the longest result: so many take a gigabyte or more, and a few words of SQL can ask for more than any machine has.
+const MOST_ROWS: usize = 1 << 27;
+
 /// Each row as often as its weight says.
 ///
 /// # Errors
-/// If a weight is negative, which a result never has, or there are more than 2^32 rows.
+/// If a weight is negative, which a result never has, or there are more than [`MOST_ROWS`].
 pub(crate) fn copies(rows: &ZBatch) -> Result<ZBatch> {
     if rows.weights().is_none() {
         return Ok(rows.clone());
@@ -20,8 +23,10 @@ pub(crate) fn copies(rows: &ZBatch) -> Result<ZBatch> {
     for row in 0..rows.len() {
         let copies =
             usize::try_from(rows.weight(row)).map_err(|_| Error::internal("a result has a row with a negative weight"))?;
-        if indices.len() + copies > u32::MAX as usize {
-            return Err(Error::usage("the result has more than 4294967295 rows").with_hint("aggregate it, or use LIMIT"));
+        if indices.len().saturating_add(copies) > MOST_ROWS {
+            return Err(
+                Error::usage(format!("the result has more than {MOST_ROWS} rows")).with_hint("aggregate it, or use LIMIT")
+            );
         }
         indices.extend(std::iter::repeat_n(row as u32, copies));
     }

@@ -14,9 +14,10 @@
 use std::sync::{Arc, LazyLock};
 
 use datafusion_common::Result;
-use datafusion_common::tree_node::Transformed;
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_expr::expr::InList;
 use datafusion_expr::utils::split_conjunction;
-use datafusion_expr::{Expr, InvariantLevel, Join, LogicalPlan, Operator};
+use datafusion_expr::{Expr, InvariantLevel, Join, LogicalPlan, Operator, binary_expr, lit};
 use datafusion_optimizer::analyzer::Analyzer;
 use datafusion_optimizer::eliminate_cross_join::EliminateCrossJoin;
 use datafusion_optimizer::eliminate_duplicated_expr::EliminateDuplicatedExpr;
@@ -123,9 +124,28 @@ fn is_total(plan: &LogicalPlan) -> bool {
     }
 }
 
+/// `x IN (a, b)` as `x = a OR x = b` in conditions, if `a` is computed from constants: DataFusion evaluates such a list on no rows to find out whether NULLs pass a join,
+/// and panics.
+fn spell_out_lists(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let is_computed = |item: &Expr| !matches!(item, Expr::Literal(..)) && item.column_refs().is_empty();
+    let spell_out = |expr: Expr| match expr {
+        Expr::InList(InList { expr, list, negated }) if list.iter().any(is_computed) => {
+            let (compare, join) = if negated { (Operator::NotEq, Operator::And) } else { (Operator::Eq, Operator::Or) };
+            let parts = list.into_iter().map(|item| binary_expr(expr.as_ref().clone(), compare, item));
+            Ok(Transformed::yes(parts.reduce(|left, right| binary_expr(left, join, right)).unwrap_or_else(|| lit(negated))))
+        }
+        expr => Ok(Transformed::no(expr)),
+    };
+    let plan = plan.transform_up(|node| match &node {
+        LogicalPlan::Filter(_) | LogicalPlan::Join(_) => node.map_expressions(|expr| expr.transform_up(spell_out)),
+        _ => Ok(Transformed::no(node)),
+    })?;
+    Ok(plan.data)
+}
+
 /// Resolves types, then optimises.
 pub(crate) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let plan = super::constant_conditions::decide(analyse(plan)?)?;
+    let plan = spell_out_lists(super::constant_conditions::decide(analyse(plan)?)?)?;
     let config = OptimizerContext::new_with_config_options(OPTIONS.clone()).without_query_execution_start_time();
     let plan = if key_conditions::has_join(&plan)? {
         let plan = key_conditions::spread(CONDITIONS.optimize(plan, &config, |_, _| {})?)?;
