@@ -7,6 +7,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use arrow::error::ArrowError;
 use deltic_zset::maps::{entry_types, map_type};
+use deltic_zset::types::has_map;
 
 /// `rows` with the keys of maps as text: the names of a JSON object are text, and Arrow's writer refuses any other map.
 ///
@@ -27,15 +28,6 @@ pub fn text_keys(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 /// Whether there are maps in rows of this schema.
 pub(crate) fn has_maps(schema: &Schema) -> bool {
     schema.fields().iter().any(|field| has_map(field.data_type()))
-}
-
-fn has_map(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Map(..) => true,
-        DataType::List(item) => has_map(item.data_type()),
-        DataType::Struct(fields) => fields.iter().any(|field| has_map(field.data_type())),
-        _ => false,
-    }
 }
 
 fn with_text_keys(data_type: &DataType) -> DataType {

@@ -78,7 +78,7 @@ pub fn canonicalize(array: &ArrayRef) -> Result<ArrayRef> {
 }
 
 /// Whether there are maps in values of this canonical type.
-fn has_map(data_type: &DataType) -> bool {
+pub fn has_map(data_type: &DataType) -> bool {
     match data_type {
         DataType::Map(..) => true,
         DataType::List(item) => has_map(item.data_type()),

@@ -12,7 +12,7 @@ use sqlparser::ast::*;
 use super::array_query::array_of;
 use super::fold;
 use super::rows;
-use crate::plan::call;
+use crate::plan::{call, case};
 
 /// Rewrites the forms in `node`.
 pub(super) fn rewrite<V: VisitMut>(node: &mut V) {
@@ -256,14 +256,4 @@ fn is_interval(expr: &Expr) -> bool {
 
 fn nested(expr: Expr) -> Expr {
     Expr::Nested(Box::new(expr))
-}
-
-fn case(branches: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
-    Expr::Case {
-        case_token: helpers::attached_token::AttachedToken::empty(),
-        end_token: helpers::attached_token::AttachedToken::empty(),
-        operand: None,
-        conditions: branches.into_iter().map(|(condition, result)| CaseWhen { condition, result }).collect(),
-        else_result: otherwise.map(Box::new),
-    }
 }

@@ -74,6 +74,7 @@ pub(crate) use recursion::{
     MUTUALLY_RECURSIVE, RecursionPlan, RecursionSource, VariablePlan, VariableSource, WITH_LIMIT, new_id,
 };
 pub(crate) use set_operation::SetOperationNode;
+pub(crate) use spelling::case;
 pub use types::JsonKind;
 pub(crate) use types::{TYPE_NAMES, json_kind, max_length};
 pub(crate) use unnest::MaxOneRowNode;

@@ -277,7 +277,7 @@ fn number(text: &str) -> Expr {
     Expr::value(Value::Number(text.to_string(), false))
 }
 
-pub(super) fn case(branches: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
+pub(crate) fn case(branches: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
     Expr::Case {
         case_token: helpers::attached_token::AttachedToken::empty(),
         end_token: helpers::attached_token::AttachedToken::empty(),
