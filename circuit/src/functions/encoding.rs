@@ -9,7 +9,7 @@ fn unknown(format: &str) -> String {
 
 pub(super) fn encode(bytes: &[u8], format: &str, out: &mut String) -> Result<(), String> {
     match format.to_ascii_lowercase().as_str() {
-        "hex" => bytes.iter().for_each(|&byte| push_hex(byte, out)),
+        "hex" => write_hex(bytes, out),
         "base64" => write_base64(bytes, out),
         "escape" => bytes.iter().for_each(|&byte| match byte {
             b'\\' => out.push_str("\\\\"),
@@ -22,6 +22,11 @@ pub(super) fn encode(bytes: &[u8], format: &str, out: &mut String) -> Result<(),
         _ => return Err(unknown(format)),
     }
     Ok(())
+}
+
+/// Two hexadecimal digits for each byte.
+pub(super) fn write_hex(bytes: &[u8], out: &mut String) {
+    bytes.iter().for_each(|&byte| push_hex(byte, out));
 }
 
 fn push_hex(byte: u8, out: &mut String) {

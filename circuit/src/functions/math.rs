@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Ty
 
 use super::call::Call;
 use super::parameters::Kind;
-use super::{Definition, Group, returns};
+use super::{Definition, Group, number_pattern, returns};
 
 /// The functions of this module.
 pub(super) const DEFINITIONS: &[Definition] = &[
@@ -36,6 +36,18 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         variadic: false,
         returns: returns::integer,
         kernel: width_bucket,
+    },
+    Definition {
+        name: "to_number",
+        aliases: &[],
+        group: Group::Number,
+        usage: "to_number(text, template)",
+        about: "The number that a text says by a constant template of PostgreSQL (`9G999D99S`), as a DECIMAL with the template's digits.",
+        parameters: &[Kind::Text, Kind::Text],
+        required: 2,
+        variadic: false,
+        returns: number_pattern::number_type,
+        kernel: number_pattern::to_number,
     },
     Definition {
         name: "bit_count",

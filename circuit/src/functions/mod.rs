@@ -12,11 +12,13 @@ mod call;
 mod encoding;
 mod json;
 pub(crate) mod kept;
+mod like;
 pub mod map;
 mod math;
 mod number_pattern;
 mod parameters;
 mod regex;
+mod round;
 mod text;
 mod time;
 
@@ -71,8 +73,9 @@ pub struct Definition {
 
 /// The definitions, by group.
 pub fn definitions() -> impl Iterator<Item = &'static Definition> {
-    let numbers_and_texts = [time::DEFINITIONS, text::DEFINITIONS, regex::DEFINITIONS, math::DEFINITIONS];
-    numbers_and_texts.into_iter().chain([array::DEFINITIONS, map::DEFINITIONS, json::DEFINITIONS]).flatten()
+    let texts = [time::DEFINITIONS, text::DEFINITIONS, regex::DEFINITIONS, like::DEFINITIONS];
+    let numbers = [math::DEFINITIONS, round::DEFINITIONS];
+    texts.into_iter().chain(numbers).chain([array::DEFINITIONS, map::DEFINITIONS, json::DEFINITIONS]).flatten()
 }
 
 /// All functions of our own.

@@ -1,4 +1,4 @@
-//! `to_char` of numbers: PostgreSQL's patterns of `9`, `0`, separators and signs.
+//! `to_char` of numbers and `to_number`: PostgreSQL's patterns of `9`, `0`, separators and signs.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -6,7 +6,7 @@ use std::str::Chars;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type};
 
-use super::call::Call;
+use super::call::{Bind, Call};
 use super::kept::{Kept, Last};
 use crate::eval::text::{decimal_text, render};
 
@@ -62,6 +62,28 @@ pub(super) fn to_char(call: &Call<'_>) -> Result<ArrayRef, String> {
         let (negative, digits) = digits(array, position, pattern.digits_of_fraction());
         pattern.write(negative, &digits, out);
         Ok(true)
+    })
+}
+
+/// The type of the numbers that a template reads: DECIMAL with its digits.
+pub(super) fn number_type(bind: &Bind<'_>) -> Result<DataType, String> {
+    const MOST_DIGITS: usize = 38;
+    let template = bind.constant_text(1).ok_or("the template must be a constant")?;
+    let pattern = compile(template)?;
+    let (places, scale) = (pattern.places(), pattern.digits_of_fraction());
+    match (places + scale, i8::try_from(scale)) {
+        (1..=MOST_DIGITS, Ok(scale)) => Ok(DataType::Decimal128((places + scale as usize) as u8, scale)),
+        (digits, _) => Err(format!("the template '{template}' has {digits} digits, and a number has 1 to {MOST_DIGITS}")),
+    }
+}
+
+pub(super) fn to_number(call: &Call<'_>) -> Result<ArrayRef, String> {
+    let (texts, templates) = (call.text(0), call.text(1));
+    let mut compiled = Last::new(&PATTERNS, compile);
+    call.compute::<Decimal128Type>(|row| {
+        let (Some(text), Some(template)) = (texts.get(row), templates.get(row)) else { return Ok(None) };
+        let number = compiled.get(template)?.read(text);
+        number.map(Some).ok_or_else(|| format!("'{text}' is not a number of the template '{template}'"))
     })
 }
 
@@ -126,10 +148,39 @@ impl Pattern {
         self.fraction.iter().filter(|item| matches!(item, Item::Digit { .. })).count()
     }
 
+    /// How many digits it has before the point.
+    fn places(&self) -> usize {
+        self.whole.iter().filter(|item| matches!(item, Item::Digit { .. })).count()
+    }
+
+    /// The number that `text` says, in units of its last digit. As in PostgreSQL each digit of the pattern, and its point, takes one character, which may
+    /// be a digit or the point; separators and literals take what is there of their kind. `None` if there are no digits, or more than have a place.
+    fn read(&self, text: &str) -> Option<i128> {
+        let mut reading =
+            Reading { pattern: self, rest: text.trim_start(), negative: None, point: false, digits: String::new(), behind: 0 };
+        self.whole.iter().for_each(|item| reading.item(item));
+        if self.has_point {
+            reading.place();
+            self.fraction.iter().for_each(|item| reading.item(item));
+        }
+        let is_behind = matches!(self.sign, Sign::After | Sign::MinusAfter);
+        if is_behind && reading.negative.is_none() {
+            reading.sign();
+        }
+        let scale = self.digits_of_fraction();
+        if reading.digits.is_empty() || reading.digits.len() - reading.behind > self.places() {
+            return None;
+        }
+        let zeros = scale - reading.behind;
+        reading.digits.extend(std::iter::repeat_n('0', zeros));
+        let value: i128 = reading.digits.parse().ok()?;
+        Some(if reading.negative == Some(true) { -value } else { value })
+    }
+
     fn write(&self, negative: bool, digits: &str, out: &mut String) {
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let whole = whole.trim_start_matches('0');
-        let places = self.whole.iter().filter(|item| matches!(item, Item::Digit { .. })).count();
+        let places = self.places();
         let too_long = whole.len() > places || !whole.bytes().all(|digit| digit.is_ascii_digit());
         let (blanks, body) = self.body(whole, fraction, places, too_long);
         let (before, after) = match (self.sign, negative) {
@@ -212,6 +263,68 @@ impl Pattern {
     }
 }
 
+/// A text that is read by a pattern.
+struct Reading<'a> {
+    pattern: &'a Pattern,
+    rest: &'a str,
+    /// Known once a sign was read.
+    negative: Option<bool>,
+    /// Whether the point was read.
+    point: bool,
+    digits: String,
+    /// How many of the digits are behind the point.
+    behind: usize,
+}
+
+impl Reading<'_> {
+    fn item(&mut self, item: &Item) {
+        match item {
+            Item::Digit { .. } => self.place(),
+            Item::Group => self.rest = self.rest.strip_prefix(',').unwrap_or(self.rest),
+            Item::Literal(literal) => {
+                let is_data = |character: char| character.is_ascii_digit() || matches!(character, '.' | ',' | '+' | '-');
+                for _ in literal.chars() {
+                    self.rest = self.rest.strip_prefix(|character| !is_data(character)).unwrap_or(self.rest);
+                }
+            }
+        }
+    }
+
+    /// Takes a digit or the point, and a sign before the first digit.
+    fn place(&mut self) {
+        self.rest = self.rest.trim_start();
+        if self.negative.is_none() && self.digits.is_empty() {
+            self.sign();
+        }
+        let Some(character) = self.rest.chars().next() else { return };
+        // A sign behind the digits is for the end.
+        if matches!(character, '-' | '+') {
+            return;
+        }
+        self.rest = &self.rest[character.len_utf8()..];
+        match character {
+            '.' if self.pattern.has_point => self.point = true,
+            '0'..='9' if !self.point => self.digits.push(character),
+            '0'..='9' if self.behind < self.pattern.digits_of_fraction() => {
+                self.digits.push(character);
+                self.behind += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn sign(&mut self) {
+        let rest = self.rest.trim_start();
+        let negative = match rest.chars().next() {
+            Some('-') => true,
+            Some('<') if self.pattern.sign == Sign::Brackets => true,
+            Some('+') => false,
+            _ => return,
+        };
+        (self.negative, self.rest) = (Some(negative), rest[1..].trim_start());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -250,5 +363,29 @@ mod tests {
             assert_eq!(written(value, pattern), wanted, "to_char({value}, '{pattern}')");
         }
         assert!(compile("9x9").is_err());
+    }
+
+    #[test]
+    fn numbers_are_read_as_by_postgresql() {
+        for (text, template, wanted) in [
+            ("12,454.8-", "99G999D9S", Some(-124_548)),
+            ("-34,338,492", "99G999G999", Some(-34_338_492)),
+            ("0.00001-", "9.999999S", Some(-10)),
+            ("  12", "9999", Some(12)),
+            ("$1,234.5", "L9,999.99", Some(123_450)),
+            ("<485>", "999PR", Some(-485)),
+            ("5-", "9MI", Some(-5)),
+            ("+7", "S9", Some(7)),
+            (".5", "9.9", Some(5)),
+            ("1.239", "9.99", Some(123)),
+            ("12345", "999", Some(123)),
+            ("1,234", "9999", Some(123)),
+            ("12345", "99.9", None),
+            ("", "99", None),
+            ("x", "99", None),
+            ("-", "99", None),
+        ] {
+            assert_eq!(compile(template).unwrap().read(text), wanted, "to_number('{text}', '{template}')");
+        }
     }
 }

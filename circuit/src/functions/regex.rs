@@ -68,6 +68,16 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         regexp_match
     ),
     definition!(
+        "regexp_matches",
+        &[],
+        "regexp_matches(text, pattern [, flags])",
+        "The groups of the first match (with the flag `g` of every match), each as `regexp_match`: rows in FROM and in SELECT, else an array of arrays.",
+        &[T, T, T],
+        2,
+        |_| Ok(DataType::new_list(DataType::new_list(DataType::Utf8, true), true)),
+        regexp_matches
+    ),
+    definition!(
         "regexp_extract",
         &[],
         "regexp_extract(text, pattern [, group])",
@@ -136,26 +146,6 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         2,
         returns::texts,
         regexp_split_to_array
-    ),
-    definition!(
-        "like_escape",
-        &[],
-        "text LIKE pattern ESCAPE character",
-        "A pattern of LIKE with `\\` in the place of another escape character.",
-        &[T, T],
-        2,
-        returns::text,
-        like_escape
-    ),
-    definition!(
-        "similar_to_escape",
-        &[],
-        "text SIMILAR TO pattern [ESCAPE character]",
-        "A pattern of SIMILAR TO as a regular expression.",
-        &[T, T],
-        1,
-        returns::text,
-        similar_to_escape
     ),
 ];
 
@@ -268,6 +258,25 @@ fn regexp_match(call: &Call<'_>) -> Result<ArrayRef, String> {
         }
         Ok(true)
     })
+}
+
+fn regexp_matches(call: &Call<'_>) -> Result<ArrayRef, String> {
+    let (texts, mut regexes) = (call.text(0), Regexes::new(call, Some(2)));
+    let mut matches = ListBuilder::new(ListBuilder::new(StringBuilder::new()));
+    for row in 0..call.rows {
+        let (Some((regex, global)), Some(text)) = (regexes.get(row)?, texts.get(row)) else {
+            matches.append_null();
+            continue;
+        };
+        let first = usize::from(regex.captures_len() > 1);
+        for captures in regex.captures_iter(text).take(if global { usize::MAX } else { 1 }) {
+            let groups = matches.values();
+            captures.iter().skip(first).for_each(|group| groups.values().append_option(group.map(|group| group.as_str())));
+            groups.append(true);
+        }
+        matches.append(true);
+    }
+    Ok(Arc::new(matches.finish()))
 }
 
 fn regexp_extract(call: &Call<'_>) -> Result<ArrayRef, String> {
@@ -417,66 +426,6 @@ fn regexp_split_to_array(call: &Call<'_>) -> Result<ArrayRef, String> {
             last = found.end();
         }
         list.append_value(&text[last..]);
-        Ok(true)
-    })
-}
-
-/// The one character of an ESCAPE; `None` if it is empty, which turns escaping off.
-fn escape_character(escape: &str) -> Result<Option<char>, String> {
-    let mut characters = escape.chars();
-    match (characters.next(), characters.next()) {
-        (first, None) => Ok(first),
-        _ => Err(format!("ESCAPE takes one character, not '{escape}'")),
-    }
-}
-
-fn like_escape(call: &Call<'_>) -> Result<ArrayRef, String> {
-    let (patterns, escapes) = (call.text(0), call.text(1));
-    call.write(|row, out| {
-        let (Some(pattern), Some(escape)) = (patterns.get(row), escapes.get(row)) else { return Ok(false) };
-        let escape = escape_character(escape)?;
-        let mut characters = pattern.chars();
-        while let Some(character) = characters.next() {
-            if Some(character) == escape {
-                let next = characters.next().ok_or("a pattern of LIKE must not end with its escape character")?;
-                out.extend(['\\', next]);
-            } else if character == '\\' {
-                out.push_str("\\\\");
-            } else {
-                out.push(character);
-            }
-        }
-        Ok(true)
-    })
-}
-
-/// `%` and `_` are those of LIKE, `| * + ? { } ( ) [ ]` those of regular expressions, and the pattern must match all of the text.
-fn similar_to_escape(call: &Call<'_>) -> Result<ArrayRef, String> {
-    let (patterns, escapes) = (call.text(0), call.optional_text(1));
-    call.write(|row, out| {
-        let escape = escapes.map_or(Some("\\"), |escapes| escapes.get(row));
-        let (Some(pattern), Some(escape)) = (patterns.get(row), escape) else { return Ok(false) };
-        let escape = escape_character(escape)?;
-        out.push_str("^(?s:");
-        let (mut characters, mut in_class) = (pattern.chars(), false);
-        while let Some(character) = characters.next() {
-            match character {
-                _ if Some(character) == escape => {
-                    let next = characters.next().ok_or("a pattern of SIMILAR TO must not end with its escape character")?;
-                    out.push_str(&::regex::escape(next.encode_utf8(&mut [0; 4])));
-                }
-                '[' | ']' => {
-                    in_class = character == '[';
-                    out.push(character);
-                }
-                other if in_class => out.push(other),
-                '%' => out.push_str(".*"),
-                '_' => out.push('.'),
-                '.' | '^' | '$' | '\\' => out.extend(['\\', character]),
-                other => out.push(other),
-            }
-        }
-        out.push_str(")$");
         Ok(true)
     })
 }

@@ -4,10 +4,13 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder};
 use arrow::datatypes::{DataType, Int32Type};
 use std::sync::Arc;
 
-use super::call::Call;
+use ::md5::{Digest, Md5};
+
+use super::call::{Bind, Call};
 use super::encoding;
 use super::parameters::Kind;
 use super::{Definition, Group, returns};
+use crate::eval::Value;
 use crate::eval::text::sql_type;
 
 macro_rules! definition {
@@ -107,10 +110,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         &[Kind::Any, T],
         2,
         false,
-        |bind| match &bind.types[0] {
-            DataType::Utf8 | DataType::Binary => returns::text(bind),
-            other => Err(format!("it takes bytes or text, not {}", sql_type(other))),
-        },
+        bytes_as_text,
         encode
     ),
     definition!(
@@ -124,6 +124,18 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         false,
         |_| Ok(DataType::Binary),
         decode
+    ),
+    definition!(
+        Text,
+        "md5",
+        &[],
+        "md5(bytes | text)",
+        "The MD5 digest of bytes, or of a text's, in hexadecimal digits. It is no protection against forgery.",
+        &[Kind::Any],
+        1,
+        false,
+        bytes_as_text,
+        md5
     ),
     definition!(
         Text,
@@ -363,16 +375,37 @@ fn pattern_position(digits: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("format has no value number {digits}"))
 }
 
+/// Text made of the first argument's bytes.
+fn bytes_as_text(bind: &Bind<'_>) -> Result<DataType, String> {
+    match &bind.types[0] {
+        DataType::Utf8 | DataType::Binary => returns::text(bind),
+        other => Err(format!("it takes bytes or text, not {}", sql_type(other))),
+    }
+}
+
+/// The bytes, or those of the text, at `row`.
+fn bytes_at(value: &Value, row: usize) -> Option<&[u8]> {
+    let (array, position) = (value.inner(), value.position(row));
+    array.is_valid(position).then(|| match array.data_type() {
+        DataType::Binary => array.as_binary::<i32>().value(position),
+        _ => array.as_string::<i32>().value(position).as_bytes(),
+    })
+}
+
 fn encode(call: &Call<'_>) -> Result<ArrayRef, String> {
     let (values, formats) = (call.value(0), call.text(1));
+    call.write(|row, out| match (bytes_at(values, row), formats.get(row)) {
+        (Some(bytes), Some(format)) => encoding::encode(bytes, format, out).map(|()| true),
+        _ => Ok(false),
+    })
+}
+
+fn md5(call: &Call<'_>) -> Result<ArrayRef, String> {
+    let values = call.value(0);
     call.write(|row, out| {
-        let (array, position) = (values.inner(), values.position(row));
-        let (true, Some(format)) = (array.is_valid(position), formats.get(row)) else { return Ok(false) };
-        let bytes = match array.data_type() {
-            DataType::Binary => array.as_binary::<i32>().value(position),
-            _ => array.as_string::<i32>().value(position).as_bytes(),
-        };
-        encoding::encode(bytes, format, out).map(|()| true)
+        let Some(bytes) = bytes_at(values, row) else { return Ok(false) };
+        encoding::write_hex(&Md5::digest(bytes), out);
+        Ok(true)
     })
 }
 

@@ -26,9 +26,14 @@ const MAKE_ROWS: &[MakesRows] = &[
     ("json_each", &["jsonb_object_keys", "jsonb_object_values"], &["key", "value"]),
     ("jsonb_each_text", &["jsonb_object_keys", "jsonb_object_values_text"], &["key", "value"]),
     ("json_each_text", &["jsonb_object_keys", "jsonb_object_values_text"], &["key", "value"]),
+    ("jsonb_path_query", &["jsonb_path_query"], &[]),
+    ("regexp_matches", &["regexp_matches"], &[]),
     ("regexp_split_to_table", &["regexp_split_to_array"], &[]),
     ("string_to_table", &["string_to_array"], &[]),
 ];
+
+/// Those that make rows also where they are a part of an item of SELECT, as in `(regexp_matches(text, pattern))[1]`.
+const MAKE_ROWS_INSIDE: &[&str] = &["jsonb_path_query", "regexp_matches"];
 
 /// The relation of a `SELECT unnest(l)`.
 pub(crate) const UNNESTED: &str = "__unnested";
@@ -128,12 +133,18 @@ pub(super) fn rewrite_items(select: &mut Select) {
             SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias.clone())),
             _ => continue,
         };
-        let Expr::Function(Function { name, args: FunctionArguments::List(list), over: None, .. }) = &*expr else { continue };
+        let Expr::Function(Function { name, args: FunctionArguments::List(list), over: None, .. }) = &*expr else {
+            rewrite_inside(item);
+            continue;
+        };
         let Some(name) = simple_name(name) else { continue };
         let list_of = match makes_rows(&name) {
             Some((_, [only], _)) => *only,
             None if name == "generate_series" => "generate_series",
-            _ => continue,
+            _ => {
+                rewrite_inside(item);
+                continue;
+            }
         };
         let argument = |argument: &FunctionArg| match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
@@ -144,6 +155,49 @@ pub(super) fn rewrite_items(select: &mut Select) {
         *item = SelectItem::ExprWithAlias { expr, alias: alias.unwrap_or_else(|| Ident::new(name)) };
     }
     unnest_alone(select);
+}
+
+/// Rewrites those calls inside of an item that make rows there. A column without a name is called as the function.
+fn rewrite_inside(item: &mut SelectItem) {
+    let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { return };
+    let mut inside = Inside { depth: 0, found: None };
+    let ControlFlow::Continue(()) = VisitMut::visit(expr, &mut inside);
+    if let (Some(name), SelectItem::UnnamedExpr(expr)) = (inside.found, &mut *item) {
+        let expr = std::mem::replace(expr, Expr::value(Value::Null));
+        *item = SelectItem::ExprWithAlias { expr, alias: Ident::new(name) };
+    }
+}
+
+struct Inside {
+    /// Of queries inside, whose rows are their own.
+    depth: usize,
+    /// The function that was found last.
+    found: Option<String>,
+}
+
+impl VisitorMut for Inside {
+    type Break = std::convert::Infallible;
+
+    fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<Self::Break> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<Self::Break> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        if self.depth == 0
+            && let Expr::Function(function) = &*expr
+            && let Some(name) = simple_name(&function.name).filter(|name| MAKE_ROWS_INSIDE.contains(&name.as_str()))
+        {
+            *expr = call("unnest", [expr.clone()]);
+            self.found = Some(name);
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// `SELECT unnest(a), unnest(b), c` without FROM, as a query of UNNEST; columns in it are of the queries around.

@@ -4,6 +4,8 @@
 mod build;
 mod keys;
 mod path;
+mod pretty;
+mod query;
 mod rows;
 mod value;
 
@@ -11,10 +13,8 @@ use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
 
 use super::call::{Argument, Bind, Call};
-use super::kept::{Kept, Last};
 use super::parameters::Kind;
 use super::{Definition, Group, returns};
-use path::Path;
 use value::{Json, kind, member, parse, unescaped};
 
 macro_rules! definition {
@@ -164,39 +164,13 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         returns::text,
         |call| extract_path(call, true)
     ),
-    definition!(
-        "json_value",
-        &["json_extract_scalar"],
-        "json_value(json, path)",
-        "The one scalar at an SQL/JSON path, as text; NULL if there is none, several, or the text is no JSON.",
-        &[T, T],
-        2,
-        false,
-        returns::text,
-        json_value
-    ),
-    definition!(
-        "json_query",
-        &["json_extract"],
-        "json_query(json, path)",
-        "The one value at an SQL/JSON path, as JSON; NULL if there is none, several, or the text is no JSON.",
-        &[T, T],
-        2,
-        false,
-        returns::text,
-        json_query
-    ),
-    definition!(
-        "json_exists",
-        &["jsonb_path_exists"],
-        "json_exists(json, path)",
-        "Whether something is at an SQL/JSON path.",
-        &[T, T],
-        2,
-        false,
-        returns::boolean,
-        json_exists
-    ),
+    query::VALUE,
+    query::QUERY,
+    query::EXISTS,
+    query::QUERY_ARRAY,
+    query::QUERY_FIRST,
+    query::QUERY_ROWS,
+    pretty::PRETTY,
     definition!(
         "jsonb_contains",
         &[],
@@ -277,6 +251,8 @@ pub(super) const YIELD_JSON: &[&str] = &[
     "json_get_path",
     "json_extract_path",
     "json_query",
+    "jsonb_path_query_array",
+    "jsonb_path_query_first",
     "jsonb_set",
     "jsonb_strip_nulls",
     "jsonb_concat",
@@ -286,10 +262,6 @@ pub(super) const YIELD_JSON: &[&str] = &[
     "jsonb_build_object",
     "jsonb_build_array",
 ];
-
-thread_local! {
-    static PATHS: Kept<Path> = Kept::default();
-}
 
 fn checked(call: &Call<'_>, canonical: bool) -> Result<ArrayRef, String> {
     let texts = call.text(0);
@@ -443,42 +415,6 @@ fn extract_path(call: &Call<'_>, as_text: bool) -> Result<ArrayRef, String> {
         let (Some(value), Some(keys)) = (values.get(row), keys) else { return Ok(false) };
         value::check(value)?;
         append(follow(value, &keys)?, as_text, out)
-    })
-}
-
-/// Calls `see` with what is at the path; what is no JSON, or does not fit a strict path, is seen as an error.
-fn at_path(
-    call: &Call<'_>,
-    mut see: impl FnMut(Result<Vec<&str>, String>, &mut String) -> Result<bool, String>,
-) -> Result<ArrayRef, String> {
-    let (values, paths) = (call.text(0), call.text(1));
-    let mut compiled = Last::new(&PATHS, path::compile);
-    call.write(|row, out| {
-        let (Some(value), Some(path)) = (values.get(row), paths.get(row)) else { return Ok(false) };
-        see(compiled.get(path)?.find(value), out)
-    })
-}
-
-fn json_value(call: &Call<'_>) -> Result<ArrayRef, String> {
-    at_path(call, |found, out| match found.as_deref() {
-        Ok([found]) if !matches!(kind(found), "object" | "array") => append(Some(found), true, out),
-        _ => Ok(false),
-    })
-}
-
-fn json_query(call: &Call<'_>) -> Result<ArrayRef, String> {
-    at_path(call, |found, out| match found.as_deref() {
-        Ok([found]) => append(Some(found), false, out),
-        _ => Ok(false),
-    })
-}
-
-fn json_exists(call: &Call<'_>) -> Result<ArrayRef, String> {
-    let (values, paths) = (call.text(0), call.text(1));
-    let mut compiled = Last::new(&PATHS, path::compile);
-    call.test(|row| {
-        let (Some(value), Some(path)) = (values.get(row), paths.get(row)) else { return Ok(None) };
-        Ok(Some(compiled.get(path)?.find(value).is_ok_and(|found| !found.is_empty())))
     })
 }
 

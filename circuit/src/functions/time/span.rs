@@ -2,7 +2,8 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Float64Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, TimestampMicrosecondType,
+    DataType, Date32Type, Float64Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, Time64MicrosecondType,
+    TimeUnit, TimestampMicrosecondType,
 };
 
 use super::super::call::{Bind, Call};
@@ -197,6 +198,57 @@ pub(super) const MAKE_TIMESTAMPTZ: Definition = Definition {
     kernel: make_timestamp,
 };
 
+pub(super) const MAKE_TIME: Definition = Definition {
+    name: "make_time",
+    aliases: &[],
+    group: Group::Time,
+    usage: "make_time(hour, minute, second)",
+    about: "The TIME of these fields; the second may have a fraction.",
+    parameters: &[Kind::Integer, Kind::Integer, Kind::Double],
+    required: 3,
+    variadic: false,
+    returns: |_| Ok(DataType::Time64(TimeUnit::Microsecond)),
+    kernel: |call| {
+        let [hours, minutes] = [0, 1].map(|index| call.integer(index));
+        let seconds = call.double(2);
+        call.compute::<Time64MicrosecondType>(|row| {
+            let (Some(hour), Some(minute), Some(second)) = (hours.get(row), minutes.get(row), seconds.get(row)) else {
+                return Ok(None);
+            };
+            let time = clock(hour, minute, second).filter(|time| *time < DAY_US);
+            time.map(Some).ok_or_else(|| format!("there is no time {hour:02}:{minute:02}:{second}"))
+        })
+    },
+};
+
+/// The microseconds from midnight to a time of the day.
+fn clock(hour: i64, minute: i64, second: f64) -> Option<i64> {
+    let valid = (0..24).contains(&hour) && (0..60).contains(&minute) && (0.0..60.0).contains(&second);
+    valid.then(|| (hour * 60 + minute) * 60_000_000 + (second * 1e6).round() as i64)
+}
+
+pub(super) const TIME_SUBTRACT: Definition = Definition {
+    name: "time_subtract",
+    aliases: &[],
+    group: Group::Time,
+    usage: "time - time",
+    about: "The INTERVAL from the second TIME of a day to the first.",
+    parameters: &[Kind::Moment, Kind::Moment],
+    required: 2,
+    variadic: false,
+    returns: |bind| match bind.types {
+        [DataType::Time64(_), DataType::Time64(_)] => returns::interval(bind),
+        _ => Err("it takes two times of a day".to_owned()),
+    },
+    kernel: |call| {
+        let [ends, starts] = [0, 1].map(|index| call.primitive::<Time64MicrosecondType>(index));
+        call.compute::<IntervalMonthDayNanoType>(|row| {
+            let times = ends.get(row).zip(starts.get(row));
+            Ok(times.map(|(end, start)| IntervalMonthDayNano::new(0, 0, (end - start) * 1000)))
+        })
+    },
+};
+
 const FIELDS: &[Kind] = &[Kind::Integer, Kind::Integer, Kind::Integer, Kind::Integer, Kind::Integer, Kind::Double];
 
 fn make_timestamp(call: &Call<'_>) -> Result<ArrayRef, String> {
@@ -212,12 +264,9 @@ fn make_timestamp(call: &Call<'_>) -> Result<ArrayRef, String> {
         let year = if year < 0 { year + 1 } else { year };
         let valid = (1..=12).contains(&month)
             && (-290_000..=294_000).contains(&year)
-            && (0..24).contains(&hour)
-            && (0..60).contains(&minute);
-        if !valid || !(0.0..60.0).contains(&second) || day < 1 || day > i64::from(days_of_month(year, month as u32)) {
-            return Err(wrong());
-        }
-        let time = (hour * 60 + minute) * 60_000_000 + (second * 1e6).round() as i64;
+            && day >= 1
+            && day <= i64::from(days_of_month(year, month as u32));
+        let time = clock(hour, minute, second).filter(|_| valid).ok_or_else(wrong)?;
         day_of_civil(year, month as u32, day as u32)
             .checked_mul(DAY_US)
             .and_then(|day| day.checked_add(time))
