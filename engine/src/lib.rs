@@ -12,6 +12,7 @@ pub mod check;
 mod config;
 mod contents;
 mod coordinator;
+mod csv_rows;
 mod database;
 mod error;
 mod execute;
@@ -37,6 +38,7 @@ mod worker;
 pub use {arrow, datafusion_common, datafusion_expr};
 
 pub use config::{Config, OverflowPolicy};
+pub use csv_rows::text_values;
 pub use database::{Database, RelationInfo, RelationKind};
 pub use deltic_operators::WindowMetrics;
 pub use error::{Error, Result};

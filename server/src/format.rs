@@ -6,7 +6,7 @@ use arrow::array::{Int64Array, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::util::display::{DurationFormat, FormatOptions};
 use arrow::util::pretty::pretty_format_batches_with_options;
-use deltic::{Rows, Subscription, text_keys};
+use deltic::{Rows, Subscription, text_keys, text_values};
 
 /// How rows are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -111,7 +111,7 @@ pub(crate) fn print_rows(batches: &[RecordBatch], format: Format, out: &mut dyn 
         Format::Csv => {
             let mut writer = arrow::csv::WriterBuilder::new().with_header(true).build(out);
             for batch in batches {
-                writer.write(batch)?;
+                writer.write(&text_values(batch)?)?;
             }
         }
         Format::Json => {

@@ -57,19 +57,35 @@ pub(super) fn write_value(out: &mut String, column: &ArrayRef, row: usize) {
                 let _ = write!(out, "{byte:02x}");
             }
         }
-        DataType::List(_) => {
-            write_elements(
-                out,
-                ('{', '}'),
-                (0..column.as_list::<i32>().value(row).len()).map(|i| (column.as_list::<i32>().value(row), i)),
-            );
-        }
+        DataType::List(_) => write_list(out, &column.as_list::<i32>().value(row)),
         DataType::Map(..) => write_map(out, column.as_map(), row),
         DataType::Struct(_) => {
             write_elements(out, ('(', ')'), column.as_struct().columns().iter().map(|field| (field.clone(), row)));
         }
         _ => out.push_str(&array_value_to_string(column, row).unwrap_or_default()),
     }
+}
+
+/// `{a,"b c",NULL}`, as PostgreSQL prints arrays: what could be read as something else is quoted, so that the text reads back.
+fn write_list(out: &mut String, elements: &ArrayRef) {
+    let is_special = |character: char| matches!(character, '{' | '}' | '"' | '\\' | ',') || character.is_whitespace();
+    let is_plain = matches!(elements.data_type(), DataType::List(_));
+    out.push('{');
+    for row in 0..elements.len() {
+        out.push_str(if row > 0 { "," } else { "" });
+        if elements.is_null(row) {
+            out.push_str("NULL");
+            continue;
+        }
+        let start = out.len();
+        write_value(out, elements, row);
+        let written = &out[start..];
+        if !is_plain && (written.is_empty() || written.eq_ignore_ascii_case("null") || written.contains(is_special)) {
+            let quoted = format!("\"{}\"", written.replace('\\', "\\\\").replace('"', "\\\""));
+            out.replace_range(start.., &quoted);
+        }
+    }
+    out.push('}');
 }
 
 fn write_elements(out: &mut String, (open, close): (char, char), elements: impl Iterator<Item = (ArrayRef, usize)>) {

@@ -1,6 +1,7 @@
 //! Files as batches that fit a source.
 //!
-//! CSV is read as text and cast by the same rules as `CAST` in SQL, so a bad field is reported with its row, column and value. The other formats
+//! CSV is read as text and cast by the same rules as `CAST` in SQL, so a bad field is reported with its row, column and value; maps and structs are JSON
+//! there. The other formats
 //! bring types of their own, which are fitted as the batches of a [`Transaction`](crate::Transaction) are.
 
 use std::fs::File;
@@ -16,6 +17,7 @@ use deltic_sql::{Copy, CopyFormat, Name};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{file_error, unknown_column};
+use crate::csv_rows;
 use crate::error::{Error, Result};
 use crate::shape;
 use crate::source::Source;
@@ -65,6 +67,17 @@ impl<'a> FileReader<'a> {
         let mut columns = Vec::with_capacity(batch.num_columns());
         for (index, field) in batch.schema().fields().iter().enumerate() {
             let target = self.source.schema.field_with_name(field.name())?;
+            fields.push(target.clone().with_nullable(true));
+            if csv_rows::is_json(target.data_type()) {
+                let wrong = |(row, problem): (usize, String)| {
+                    Error::new(
+                        deltic_circuit::errors::code::CAST,
+                        format!("row {}, column '{}': {problem}", from + row + 1, field.name()),
+                    )
+                };
+                columns.push(csv_rows::from_json(batch.column(index), target.data_type()).map_err(wrong)?);
+                continue;
+            }
             let text = Expr::Column { index, data_type: DataType::Utf8 };
             let cast = Expr::Cast { input: Box::new(text), data_type: target.data_type().clone(), safe: false };
             let evaluated = cast.evaluate(batch.columns(), batch.num_rows());
@@ -72,7 +85,6 @@ impl<'a> FileReader<'a> {
                 let message = format!("row {}, column '{}': {}", from + row + 1, field.name(), error.message);
                 return Err(Error::new(error.code, message));
             }
-            fields.push(target.clone().with_nullable(true));
             columns.push(evaluated.values);
         }
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)

@@ -11,6 +11,7 @@ use arrow::json;
 use deltic_sql::{Copy, CopyFormat};
 use parquet::arrow::ArrowWriter;
 
+use crate::csv_rows::text_values;
 use crate::error::Result;
 use crate::json_rows::{has_maps, text_keys};
 
@@ -30,7 +31,7 @@ fn write_to(copy: &Copy, rows: &RecordBatch, path: &Path) -> Result<(), ArrowErr
     match copy.format {
         CopyFormat::Csv => {
             let mut writer = WriterBuilder::new().with_header(copy.header).with_delimiter(copy.delimiter).build(&mut file);
-            writer.write(rows)?;
+            writer.write(&text_values(rows)?)?;
         }
         CopyFormat::Json => {
             // A column that is missing is NULL; an entry of a map that is missing is not there.
