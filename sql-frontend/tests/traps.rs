@@ -355,7 +355,7 @@ fn a_panic_of_the_planner_is_an_error() {
     let catalog = catalog();
     for sql in [
         "SELECT a[1] FROM t",
-        "SELECT * FROM t AS x (p, q)",
+        "SELECT * FROM t AS x (p, q, r, s, t, u, v, w, x)",
         "SELECT 1 WHERE 'a'",
         "SELECT count() FROM t",
         "SELECT max(DISTINCT a, b) FROM t",

@@ -73,3 +73,12 @@ CREATE MATERIALIZED VIEW lists_of_rows AS SELECT k, (SELECT max(e) FROM (SELECT 
 CREATE MATERIALIZED VIEW overlapping AS SELECT a, (ts, ts + INTERVAL '2 hours') OVERLAPS (TIMESTAMP '2000-01-01 00:00', INTERVAL '300 days') AS o, b BETWEEN SYMMETRIC 3 AND a AS s FROM t;
 CREATE MATERIALIZED VIEW read_texts AS SELECT a, ('{' || a || ',' || b || '}')::BIGINT[] AS l, c::BYTEA AS bytes, (b || ' days ' || b || ':30')::INTERVAL AS iv FROM t;
 CREATE MATERIALIZED VIEW scaled AS SELECT b, INTERVAL '1 month 1 day' * d AS x, INTERVAL '1 day' / b AS y FROM t;
+
+-- PostgreSQL's functions and spellings.
+CREATE MATERIALIZED VIEW digests AS SELECT md5(c) AS m, count(*) AS n FROM t GROUP BY md5(c);
+CREATE MATERIALIZED VIEW all_matches AS SELECT a, m[1] AS letter, count(*) AS n FROM t, regexp_matches(c, '([a-z])|[0-9]', 'g') AS m GROUP BY a, m[1];
+CREATE MATERIALIZED VIEW read_numbers AS SELECT a, to_number(c, '9D99S') AS n, round(e, b) AS by_column, round(e, 1) AS r, trunc(e, 1) AS t FROM t;
+CREATE MATERIALIZED VIEW operators AS SELECT |/ abs(d) AS root, @ a - b AS distance, a # b AS x, c::CHAR(2) AS two FROM t;
+CREATE MATERIALIZED VIEW time_differences AS SELECT x.tm - y.tm AS apart, make_time(extract(hour FROM x.tm), 0, 0.5) AS made FROM w AS x, w AS y (d) WHERE x.da = y.d AND y.tm <= x.tm;
+CREATE MATERIALIZED VIEW path_rows AS SELECT id, v, q.o['id'] AS again FROM (SELECT id, jsonb_build_object('id', id, 'l', jsonb_build_array(id, doc)) AS o FROM j) AS q (id), jsonb_path_query(q.o, '$.l[*]') AS v;
+CREATE MATERIALIZED VIEW paths AS SELECT jsonb_path_query_array(doc, '$[*]') AS l, jsonb_path_query_first(doc, '$.a') AS f, jsonb_pretty(doc) AS p FROM j;

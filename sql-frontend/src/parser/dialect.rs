@@ -2,7 +2,8 @@
 //!
 //! It says that it *is* the generic dialect ([`Dialect::dialect`]), so every place of sqlparser that asks for that one by type still
 //! applies, and it forwards the capabilities below. Operators other than those of arithmetic and comparison bind as in PostgreSQL: `a || b + 1` is
-//! `a || (b + 1)`, and `j -> 'a' = 'b'` compares. Three hooks differ. `x IS NOT DISTINCT FROM y AND z` is parsed by sqlparser as
+//! `a || (b + 1)`, and `j -> 'a' = 'b'` compares; so do `#`, and `|/`, `||/` and `@` before their operand. `^` is the
+//! power and binds tighter than products. Three hooks differ. `x IS NOT DISTINCT FROM y AND z` is parsed by sqlparser as
 //! `x IS NOT DISTINCT FROM (y AND z)`; here the right side binds as tightly as that of any other `IS`. `BETWEEN SYMMETRIC`, which it does not know,
 //! is either order of the bounds. And `FROM t EMIT ..` does not make `emit` an alias of `t`.
 
@@ -15,6 +16,9 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use crate::plan::{TABLE_ARGUMENT, call};
+
+/// How tight `^` binds: tighter than products, less tight than a minus before its operand.
+const POWER: u8 = 45;
 
 /// The dialect of Deltic: PostgreSQL's rules where two readings are possible.
 #[derive(Debug)]
@@ -99,11 +103,27 @@ impl Dialect for DelticDialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
-        let is_other = matches!(parser.peek_token_ref().token, Token::StringConcat | Token::QuestionPipe);
-        is_other.then(|| Ok(self.prec_value(Precedence::PgOther)))
+        match parser.peek_token_ref().token {
+            Token::StringConcat | Token::QuestionPipe | Token::Sharp => Some(Ok(self.prec_value(Precedence::PgOther))),
+            Token::Caret => Some(Ok(POWER)),
+            _ => None,
+        }
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let other = self.prec_value(Precedence::PgOther);
+        let operator = match parser.peek_token_ref().token {
+            Token::PGSquareRoot => Some((UnaryOperator::PGSquareRoot, other)),
+            Token::PGCubeRoot => Some((UnaryOperator::PGCubeRoot, other)),
+            Token::AtSign => Some((UnaryOperator::PGAbs, other)),
+            Token::Minus => Some((UnaryOperator::Minus, POWER)),
+            _ => None,
+        };
+        if let Some((op, precedence)) = operator {
+            parser.advance_token();
+            let operand = parser.parse_subexpr(precedence);
+            return Some(operand.map(|expr| Expr::UnaryOp { op, expr: Box::new(expr) }));
+        }
         let is_table = matches!(&parser.peek_token_ref().token, Token::Word(word) if word.quote_style.is_none() && word.keyword == Keyword::TABLE);
         let is_input = matches!(&parser.peek_nth_token_ref(1).token, Token::Word(_) | Token::LParen);
         (is_table && is_input).then(|| table_argument(parser))
@@ -112,6 +132,17 @@ impl Dialect for DelticDialect {
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
         if let Some(negated) = follows_symmetric(parser) {
             return Some(between_symmetric(parser, expr, negated, self.prec_value(Precedence::Between)));
+        }
+        let operator = match parser.peek_token_ref().token {
+            Token::Sharp => Some((BinaryOperator::PGBitwiseXor, self.prec_value(Precedence::PgOther))),
+            Token::Caret => Some((BinaryOperator::PGExp, POWER)),
+            _ => None,
+        };
+        if let Some((op, precedence)) = operator {
+            parser.advance_token();
+            let right = parser.parse_subexpr(precedence);
+            let left = Box::new(expr.clone());
+            return Some(right.map(|right| Expr::BinaryOp { left, op, right: Box::new(right) }));
         }
         let negated = if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
             true

@@ -1,6 +1,6 @@
 //! Forms that mean other forms: after parsing, they are written as what the rest of the frontend knows.
 //!
-//! `(a, b) OVERLAPS (c, d)` is comparisons, `COLLATE "C"` is how texts are compared anyway, `make_interval(days => 2)` and `JSON_OBJECT('k' VALUE v)` are calls
+//! `(a, b) OVERLAPS (c, d)` is comparisons, `COLLATE "C"` is how texts are compared anyway, `make_interval(days => 2)` is a call
 //! without names, and `string_agg(x, ',') WITHIN GROUP (ORDER BY y)` has its order inside. `ARRAY(SELECT ..)` is in [`array_query`](super::array_query), what
 //! makes rows is in [`rows`](super::rows).
 
@@ -23,6 +23,7 @@ pub(super) fn rewrite<V: VisitMut>(node: &mut V) {
 
         fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Infallible> {
             rows::rewrite_items(select);
+            name_overlaps(&mut select.projection);
             select.projection.iter_mut().for_each(|item| match item {
                 SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => row_value(expr),
                 _ => {}
@@ -108,10 +109,6 @@ fn function_form(function: &mut Function) -> Option<Expr> {
             }
             None
         }
-        ("json_object" | "json_objectagg", FunctionArguments::List(list)) => {
-            list.args = list.args.drain(..).flat_map(pair).collect();
-            None
-        }
         ("string_agg" | "listagg", FunctionArguments::List(list)) if !function.within_group.is_empty() => {
             list.clauses.push(FunctionArgumentClause::OrderBy(std::mem::take(&mut function.within_group)));
             if name == "listagg" {
@@ -167,23 +164,6 @@ fn interval_fields(arguments: &[FunctionArg]) -> Option<Vec<FunctionArg>> {
     named.then_some(fields)
 }
 
-/// `key VALUE value` as two arguments.
-fn pair(argument: FunctionArg) -> Vec<FunctionArg> {
-    match argument {
-        FunctionArg::Named { name, arg, operator: FunctionArgOperator::Value | FunctionArgOperator::Colon } => {
-            let key = match name.quote_style {
-                Some('\'') => Expr::value(Value::SingleQuotedString(name.value)),
-                _ => Expr::Identifier(name),
-            };
-            vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(key)), FunctionArg::Unnamed(arg)]
-        }
-        FunctionArg::ExprNamed { name, arg, operator: FunctionArgOperator::Value | FunctionArgOperator::Colon } => {
-            vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(name)), FunctionArg::Unnamed(arg)]
-        }
-        other => vec![other],
-    }
-}
-
 /// `(start, end) OVERLAPS (start, end)`, where an end may be a length, and what is later may come first. As in PostgreSQL one end that is NULL leaves the
 /// answer open only where it matters.
 fn overlaps(left: &Expr, right: &Expr) -> Option<Expr> {
@@ -213,6 +193,27 @@ fn overlaps(left: &Expr, right: &Expr) -> Option<Expr> {
         ],
         None,
     )))
+}
+
+/// Names a column that is an OVERLAPS, as PostgreSQL does: what it is rewritten to would have another name. Several keep their own.
+fn name_overlaps(items: &mut [SelectItem]) {
+    const NAME: &str = "overlaps";
+    let is_overlaps =
+        |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(Expr::BinaryOp { op: BinaryOperator::Overlaps, .. }));
+    let is_named = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => fold(alias) == NAME,
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => fold(name) == NAME,
+        _ => false,
+    };
+    if items.iter().any(is_named) || items.iter().filter(|item| is_overlaps(item)).count() != 1 {
+        return;
+    }
+    for item in items.iter_mut().filter(|item| is_overlaps(item)) {
+        if let SelectItem::UnnamedExpr(expr) = item {
+            let expr = std::mem::replace(expr, null());
+            *item = SelectItem::ExprWithAlias { expr, alias: Ident::new(NAME) };
+        }
+    }
 }
 
 /// A stretch of time. Its start is NULL if both ends are, its end if one is.

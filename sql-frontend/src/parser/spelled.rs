@@ -1,8 +1,8 @@
 //! Spellings that sqlparser reads as something else, as those that it knows.
 //!
 //! `TABLE t` as a query becomes `SELECT * FROM t`: sqlparser takes what follows the name for a part of it. The operators `?`, `?|` and `?&` of JSON
-//! are placeholders to it where they follow an operand. MATERIALIZED of a common table expression, which says how to compute and not what, is left out, and
-//! so is KEY of `JSON_OBJECT(KEY 'k' VALUE v)`. Tokens keep their places in the text.
+//! are placeholders to it where they follow an operand. MATERIALIZED of a common table expression, which says how to compute and not what, is left out.
+//! `JSON_OBJECT('k': v)` and `JSON_OBJECT(KEY 'k' VALUE v)` have commas between keys and values. Tokens keep their places in the text.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
@@ -12,10 +12,14 @@ const BEFORE: &[&str] = &["AS", "ALL", "DISTINCT", "UNION", "EXCEPT", "INTERSECT
 /// What follows one.
 const AFTER: &[&str] = &["ORDER", "LIMIT", "OFFSET", "FETCH", "UNION", "EXCEPT", "INTERSECT", "MINUS", "EMIT"];
 
+/// Functions whose arguments are keys and values.
+const MAKE_OBJECTS: &[&str] = &["JSON_OBJECT", "JSON_OBJECTAGG"];
+
 /// Respells a statement.
 pub(super) fn normalise(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let is_mark = |token: &Token| matches!(token, Token::Placeholder(mark) if mark == "?");
-    let is_spelled = |index: usize| ["TABLE", "MATERIALIZED", "KEY"].iter().any(|word| is_word(&tokens, index, word));
+    let is_spelled =
+        |index: usize| ["TABLE", "MATERIALIZED"].iter().chain(MAKE_OBJECTS).any(|word| is_word(&tokens, index, word));
     let has_word = (0..tokens.len()).any(is_spelled);
     if !has_word && !tokens.iter().any(|token| is_mark(&token.token)) {
         return tokens;
@@ -34,9 +38,8 @@ pub(super) fn normalise(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             let start = index - usize::from(is_word(&tokens, index - 1, "NOT"));
             tokens.drain(start..=index);
             continue;
-        } else if is_word(&tokens, index, "KEY") && is_key(&tokens, index) {
-            tokens.remove(index);
-            continue;
+        } else if MAKE_OBJECTS.iter().any(|word| is_word(&tokens, index, word)) {
+            separate_pairs(&mut tokens, index + 1);
         }
         index += 1;
     }
@@ -50,13 +53,51 @@ fn is_hint(tokens: &[TokenWithSpan], index: usize) -> bool {
     opens && before.is_some_and(|before| is_word(tokens, before, "AS"))
 }
 
-/// Whether the KEY at `index` begins a pair: `KEY name VALUE value`.
-fn is_key(tokens: &[TokenWithSpan], index: usize) -> bool {
-    let before = index.checked_sub(1).map(|before| &tokens[before].token);
-    let key = tokens.get(index + 1).map(|key| &key.token);
-    matches!(before, Some(Token::LParen | Token::Comma))
-        && matches!(key, Some(Token::Word(_) | Token::SingleQuotedString(_)))
-        && is_word(tokens, index + 2, "VALUE")
+/// Puts commas between the keys and values of the arguments that the parenthesis at `open` begins, and takes the words KEY away.
+fn separate_pairs(tokens: &mut Vec<TokenWithSpan>, open: usize) {
+    if tokens.get(open).map(|token| &token.token) != Some(&Token::LParen) {
+        return;
+    }
+    // The key of the pair that is read: where it begins, and whether it has ended.
+    let (mut start, mut has_key) = (open + 1, false);
+    let (mut index, mut depth) = (open + 1, 0_usize);
+    while let Some(token) = tokens.get(index).map(|token| &token.token) {
+        match token {
+            Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
+            Token::RParen | Token::RBracket | Token::RBrace if depth == 0 => return,
+            Token::RParen | Token::RBracket | Token::RBrace => depth -= 1,
+            Token::Comma if depth == 0 => (start, has_key) = (index + 1, false),
+            _ if depth == 0 && !has_key && separates(tokens, start, index) => {
+                let is_marked = is_word(tokens, index, "VALUE") && is_word(tokens, start, "KEY");
+                tokens[index].token = Token::Comma;
+                has_key = true;
+                // A column may be called KEY: then an operator follows, or nothing.
+                if is_marked && index > start + 1 && begins_operand(tokens, start + 1) {
+                    tokens.remove(start);
+                    index -= 1;
+                }
+            }
+            _ => {}
+        }
+        index += 1;
+    }
+}
+
+/// Whether what is at `index` stands between the key that begins at `start` and its value: a colon, or VALUE, which may also be a column.
+fn separates(tokens: &[TokenWithSpan], start: usize, index: usize) -> bool {
+    let has_value = !matches!(tokens.get(index + 1).map(|next| &next.token), None | Some(Token::Comma | Token::RParen));
+    // The first VALUE of `KEY value VALUE ..`.
+    let is_column = start + 1 == index
+        && is_word(tokens, start, "KEY")
+        && is_word(tokens, index + 1, "VALUE")
+        && begins_operand(tokens, index + 2);
+    let is_separator = tokens[index].token == Token::Colon || is_word(tokens, index, "VALUE");
+    index > start && is_separator && has_value && !is_column && follows_operand(&tokens[..index])
+}
+
+fn begins_operand(tokens: &[TokenWithSpan], index: usize) -> bool {
+    let token = tokens.get(index).map(|token| &token.token);
+    matches!(token, Some(Token::Word(_) | Token::SingleQuotedString(_) | Token::Number(..) | Token::LParen))
 }
 
 /// Makes one token of `?`, `?|` and `?&` that stand behind an operand.

@@ -21,6 +21,7 @@ use super::overloaded;
 use super::pivot::Pivots;
 use super::rename::Renames;
 use super::set_operation::SetOperations;
+use super::table_alias::TableAliases;
 use super::types::DelticTypes;
 use super::using::MergingJoins;
 use super::wildcard::MARKS;
@@ -88,6 +89,8 @@ static RELATION_PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> = LazyLock::ne
         Arc::new(Unnests),
         Arc::new(Pivots),
         Arc::new(Renames),
+        // The last: what the others plan has an alias of its own kind.
+        Arc::new(TableAliases),
     ]
 });
 

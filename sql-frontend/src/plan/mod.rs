@@ -42,6 +42,7 @@ mod second_try;
 mod set_operation;
 mod shadowed;
 mod spelling;
+mod table_alias;
 mod types;
 mod unnest;
 mod using;
@@ -249,11 +250,13 @@ fn bind_text(
     casts: Casts,
 ) -> Result<Result<Bound, DataFusionError>, SqlError> {
     let mut ast = Box::new(text.clone());
+    table_alias::name_tables(&mut ast);
     rename::derive_tables(&mut ast).map_err(|error| error.or_at(position))?;
     named_window::spell_out_windows(&mut ast).map_err(|error| error.or_at(position))?;
     window::window_keys(&mut ast).map_err(|error| error.or_at(position))?;
     limit::spell_limits(&mut ast);
     grouping::spell_out_sets(&mut ast).map_err(|error| error.or_at(position))?;
+    list_rows::set_apart(&mut ast);
     list_rows::nest_calls(&mut ast);
     nesting::nest_joins(&mut ast);
     set_operation::mark(&mut ast);

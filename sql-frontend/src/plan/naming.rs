@@ -17,7 +17,7 @@ use super::clock;
 use super::inline::Inliner;
 use super::row_membership;
 use super::spelling;
-use super::types::max_length;
+use super::types::{is_padded, max_length};
 use crate::SqlError;
 use crate::catalog::Catalog;
 use crate::parser::fold;
@@ -89,8 +89,14 @@ impl VisitorMut for Naming<'_> {
             }
             Expr::Cast { data_type, .. } => {
                 if let Some(length) = max_length(data_type) {
+                    let is_padded = is_padded(data_type);
                     let cast = expr.clone();
-                    *expr = call("left", [cast, Expr::value(Value::Number(length.to_string(), false))]);
+                    let cut = call("left", [cast, Expr::value(Value::Number(length.to_string(), false))]);
+                    // The blanks that PostgreSQL pads a CHAR with mean nothing to it: here they are not there.
+                    *expr = match is_padded {
+                        true => call("rtrim", [cut, Expr::value(Value::SingleQuotedString(" ".to_owned()))]),
+                        false => cut,
+                    };
                 }
             }
             Expr::Value(ValueWithSpan { value: Value::Number(text, _), .. }) if is_beyond_decimals(text) => {
@@ -179,6 +185,10 @@ impl Naming<'_> {
             if !hidden && is_column(expr) && columns.insert(expr.to_string().to_lowercase()) {
                 continue;
             }
+            if outermost && !has_wildcard && self.name_part(item, &mut taken) {
+                continue;
+            }
+            let SelectItem::UnnamedExpr(expr) = item else { continue };
             let name = postgres_name(expr);
             // An alias is also seen by HAVING and QUALIFY, where PostgreSQL sees none: there it must not hide a column.
             let usable = select.having.is_none() && select.qualify.is_none() && !hidden && !(name.is_none() && has_wildcard);
@@ -193,6 +203,31 @@ impl Naming<'_> {
             let expr = std::mem::replace(expr, Expr::value(Value::Null));
             *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', alias) };
         }
+    }
+
+    /// Names an item that is an element of something, `m['b']`, as that is named. The name is internal, as ORDER BY may be about `m` itself. Whether it has
+    /// the name: another item may have it.
+    fn name_part(&mut self, item: &mut SelectItem, taken: &mut HashSet<String>) -> bool {
+        let SelectItem::UnnamedExpr(expr) = item else { return false };
+        let Some(visible) = whole_of(expr).and_then(postgres_name).filter(|name| taken.insert(name.clone())) else {
+            return false;
+        };
+        let internal = format!("{INTERNAL}_{}", self.visible.len());
+        self.visible.insert(internal.clone(), visible);
+        let expr = std::mem::replace(expr, Expr::value(Value::Null));
+        *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', internal) };
+        true
+    }
+}
+
+/// What `expr` is an element or a part of.
+fn whole_of(expr: &Expr) -> Option<&Expr> {
+    match expr {
+        Expr::Nested(inner) => whole_of(inner),
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            access_chain.iter().all(|access| matches!(access, AccessExpr::Subscript(_))).then_some(root.as_ref())
+        }
+        _ => None,
     }
 }
 
@@ -213,7 +248,7 @@ fn is_column(expr: &Expr) -> bool {
 }
 
 /// What PostgreSQL calls a column without an alias; `None` is its `?column?`.
-fn postgres_name(expr: &Expr) -> Option<String> {
+pub(super) fn postgres_name(expr: &Expr) -> Option<String> {
     let fixed = match expr {
         Expr::Identifier(ident) => return Some(fold(ident)),
         Expr::CompoundIdentifier(parts) => return parts.last().map(fold),

@@ -1,7 +1,7 @@
 //! Operators and syntax that are functions of ours: fields of times, multiples of intervals, maps, and navigation in JSON.
 //!
 //! What an operator means depends on the types of its sides (`@>` is of arrays and of JSON), which the syntax tree does not know: so it is chosen while
-//! expressions are bound. `||` and `-` are those of JSON where a side is known to be JSON (see [`json`]).
+//! expressions are bound. `||`, `-` and subscripts are those of JSON where it is known that a side is JSON (see [`json`]).
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use arrow::array::new_empty_array;
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue, plan_datafusion_err, plan_err};
-use datafusion_expr::expr::ScalarFunction;
+use datafusion_expr::expr::{Cast, ScalarFunction};
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr};
 use datafusion_expr::{Expr, ExprSchemable, GetFieldAccess};
 use datafusion_functions_nested::make_array::make_array;
@@ -20,6 +20,7 @@ use sqlparser::ast::BinaryOperator;
 
 use super::functions::FUNCTIONS;
 use super::json;
+use super::list_rows::ENTRIES_OF_MAP;
 
 /// Plans them before DataFusion does.
 #[derive(Debug)]
@@ -51,14 +52,24 @@ impl ExprPlanner for DelticOperators {
     }
 
     fn plan_field_access(&self, access: RawFieldAccessExpr, schema: &DFSchema) -> Result<PlannerResult<RawFieldAccessExpr>> {
-        let is_map = matches!(access.expr.get_type(schema), Ok(DataType::Map(..)));
-        let key = match &access.field_access {
-            GetFieldAccess::NamedStructField { name } if is_map => Expr::Literal(name.clone(), None),
-            GetFieldAccess::ListIndex { key } if is_map => key.as_ref().clone(),
-            GetFieldAccess::ListRange { .. } if is_map => return plan_err!("a map has no ranges"),
+        if matches!(&access.field_access, GetFieldAccess::NamedStructField { name } if name == &ScalarValue::from(ENTRIES_OF_MAP))
+        {
+            return Ok(PlannerResult::Planned(match access.expr.get_type(schema)? {
+                DataType::Map(..) => call(map::ENTRIES, vec![access.expr])?,
+                _ => access.expr,
+            }));
+        }
+        let (function, whole) = match access.expr.get_type(schema) {
+            Ok(DataType::Map(..)) => (map::ELEMENT, "a map"),
+            Ok(_) if is_json(&access.expr, schema) => ("json_get", "JSON"),
             _ => return Ok(PlannerResult::Original(access)),
         };
-        Ok(PlannerResult::Planned(call(map::ELEMENT, vec![access.expr, key])?))
+        let key = match access.field_access {
+            GetFieldAccess::NamedStructField { name } => Expr::Literal(name, None),
+            GetFieldAccess::ListIndex { key } => *key,
+            GetFieldAccess::ListRange { .. } => return plan_err!("{whole} has no ranges"),
+        };
+        Ok(PlannerResult::Planned(call(function, vec![access.expr, key])?))
     }
 
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
@@ -75,22 +86,33 @@ impl ExprPlanner for DelticOperators {
             BinaryOperator::HashMinus => "jsonb_delete_path",
             BinaryOperator::AtQuestion => "json_exists",
             BinaryOperator::Minus if is_json(&expr.left, schema) => "jsonb_delete",
+            BinaryOperator::Minus if is_time(&expr.left, schema) && is_time(&expr.right, schema) => "time_subtract",
             BinaryOperator::Multiply if is_interval(&expr.left, schema) => "interval_multiply",
             BinaryOperator::Multiply if is_interval(&expr.right, schema) => {
                 return Ok(PlannerResult::Planned(call("interval_multiply", vec![expr.right, expr.left])?));
             }
             BinaryOperator::Divide if is_interval(&expr.left, schema) => "interval_divide",
             BinaryOperator::PGOverlap => {
-                let function = FUNCTIONS.scalar("array_has_any").cloned();
-                let function = function.ok_or_else(|| plan_datafusion_err!("there is no function array_has_any"))?;
-                let call = ScalarFunction::new_udf(function, vec![expr.left, expr.right]);
-                return Ok(PlannerResult::Planned(Expr::ScalarFunction(call)));
+                return call_any("array_has_any", vec![expr.left, expr.right]).map(PlannerResult::Planned);
             }
+            BinaryOperator::PGExp => return power(expr.left, expr.right).map(PlannerResult::Planned),
             BinaryOperator::StringConcat if are_json(&expr.left, &expr.right, schema) => "jsonb_concat",
             _ => return Ok(PlannerResult::Original(expr)),
         };
         Ok(PlannerResult::Planned(call(function, vec![expr.left, expr.right])?))
     }
+}
+
+/// `base ^ exponent`, as DOUBLE: as an integer a power is soon out of range, and there is none with a negative exponent.
+fn power(base: Expr, exponent: Expr) -> Result<Expr> {
+    let double = |expr| Expr::Cast(Cast::new(Box::new(expr), DataType::Float64));
+    call_any("power", vec![double(base), double(exponent)])
+}
+
+/// The call of a function, of ours or of DataFusion's.
+fn call_any(name: &str, arguments: Vec<Expr>) -> Result<Expr> {
+    let function = FUNCTIONS.scalar(name).cloned().ok_or_else(|| plan_datafusion_err!("there is no function {name}"))?;
+    Ok(Expr::ScalarFunction(ScalarFunction::new_udf(function, arguments)))
 }
 
 /// The array of `elements`; of nothing but NULLs one of texts.
@@ -115,6 +137,10 @@ fn is_text(expr: &Expr, schema: &DFSchema) -> Result<bool> {
 
 fn is_interval(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|data_type| matches!(data_type, DataType::Interval(_)))
+}
+
+fn is_time(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.get_type(schema).is_ok_and(|data_type| matches!(data_type, DataType::Time64(_)))
 }
 
 fn is_json(expr: &Expr, schema: &DFSchema) -> bool {

@@ -4,6 +4,7 @@
 //! which each renamed column is a REPLACE by itself that carries the new name, and whose columns are renamed or left out here when the binder comes to
 //! it. They keep the relations that they are of.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use arrow::array::StringArray;
@@ -43,50 +44,104 @@ struct Deriving;
 impl VisitorMut for Deriving {
     type Break = SqlError;
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
-        let items = select.projection.len();
-        let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
-        let wildcards = select.projection.iter().filter(|item| is_wildcard(item)).count();
-        let mut pattern = None;
-        let mut renames = false;
-        for (place, item) in select.projection.iter_mut().enumerate() {
-            let (relation, options) = match item {
-                SelectItem::Wildcard(options) => (vec![], options),
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
-                    (name.0.iter().filter_map(ObjectNamePart::as_ident).cloned().collect(), options)
-                }
-                SelectItem::QualifiedWildcard(_, options) => (vec![], options),
-                _ => continue,
-            };
-            if options.opt_rename.is_none() && options.opt_ilike.is_none() {
-                continue;
-            }
-            let position = Position::from(options.wildcard_token.0.span.start);
-            if matches!(select.distinct, Some(Distinct::On(_))) {
-                return ControlFlow::Break(SqlError::unsupported(position, "* RENAME or ILIKE with DISTINCT ON"));
-            }
-            if let Some(ilike) = options.opt_ilike.take() {
-                if wildcards > 1 {
-                    return ControlFlow::Break(SqlError::unsupported(position, "* ILIKE beside another *"));
-                }
-                pattern = Some(Pattern { text: ilike.pattern, before: place, after: items - place - 1 });
-            }
-            match options.opt_rename.take() {
-                Some(RenameSelectItem::Single(item)) => rename(options, &relation, vec![item]),
-                Some(RenameSelectItem::Multiple(items)) => rename(options, &relation, items),
-                None => {}
-            }
-            renames = true;
+    /// DISTINCT ON chooses rows by the order of its query, which goes with it into the derived table.
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        let SetExpr::Select(select) = query.body.as_mut() else { return ControlFlow::Continue(()) };
+        if !matches!(select.distinct, Some(Distinct::On(_))) {
+            return ControlFlow::Continue(());
         }
-        if pattern.is_some() {
-            select.projection.iter_mut().enumerate().for_each(|(place, item)| keep_name(place, item));
-        }
-        if renames {
-            let inner = std::mem::replace(select, outer_select());
-            select.from = vec![TableWithJoins { relation: derived(inner, pattern), joins: vec![] }];
+        let names = renames_of(select);
+        let is_derived = match derive(select) {
+            Ok(is_derived) => is_derived,
+            Err(error) => return ControlFlow::Break(error),
+        };
+        if let (true, Some(order)) = (is_derived, &mut query.order_by)
+            && let [TableWithJoins { relation: TableFactor::Derived { subquery, .. }, .. }] = select.from.as_mut_slice()
+        {
+            subquery.order_by = Some(order.clone());
+            let ControlFlow::Continue(()) = visit_expressions_mut(order, |expr| {
+                let column = match expr {
+                    Expr::Identifier(ident) => Some(ident),
+                    Expr::CompoundIdentifier(parts) => parts.last_mut(),
+                    _ => None,
+                };
+                if let Some(column) = column
+                    && let Some((_, name)) = names.iter().find(|(known, _)| *known == fold(column))
+                {
+                    *column = Ident::with_quote('"', name);
+                }
+                ControlFlow::<Infallible>::Continue(())
+            });
         }
         ControlFlow::Continue(())
     }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        match derive(select) {
+            Ok(_) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+/// The options of a `*`.
+fn wildcard_options(item: &SelectItem) -> Option<&WildcardAdditionalOptions> {
+    match item {
+        SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) => Some(options),
+        _ => None,
+    }
+}
+
+/// The columns that a SELECT renames, and their new names.
+fn renames_of(select: &Select) -> Vec<(String, String)> {
+    let renames = select.projection.iter().filter_map(|item| wildcard_options(item)?.opt_rename.as_ref());
+    let pairs = renames.flat_map(|renames| match renames {
+        RenameSelectItem::Single(item) => std::slice::from_ref(item),
+        RenameSelectItem::Multiple(items) => items.as_slice(),
+    });
+    pairs.map(|item| (fold(&item.ident), fold(&item.alias))).collect()
+}
+
+/// Makes a derived table of a SELECT if it renames, and says whether it does.
+fn derive(select: &mut Select) -> std::result::Result<bool, SqlError> {
+    let items = select.projection.len();
+    let wildcards = select.projection.iter().filter_map(wildcard_options).count();
+    let mut pattern = None;
+    let mut renames = false;
+    for (place, item) in select.projection.iter_mut().enumerate() {
+        let (relation, options) = match item {
+            SelectItem::Wildcard(options) => (vec![], options),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+                (name.0.iter().filter_map(ObjectNamePart::as_ident).cloned().collect(), options)
+            }
+            SelectItem::QualifiedWildcard(_, options) => (vec![], options),
+            _ => continue,
+        };
+        if options.opt_rename.is_none() && options.opt_ilike.is_none() {
+            continue;
+        }
+        let position = Position::from(options.wildcard_token.0.span.start);
+        if let Some(ilike) = options.opt_ilike.take() {
+            if wildcards > 1 {
+                return Err(SqlError::unsupported(position, "* ILIKE beside another *"));
+            }
+            pattern = Some(Pattern { text: ilike.pattern, before: place, after: items - place - 1 });
+        }
+        match options.opt_rename.take() {
+            Some(RenameSelectItem::Single(item)) => rename(options, &relation, vec![item]),
+            Some(RenameSelectItem::Multiple(items)) => rename(options, &relation, items),
+            None => {}
+        }
+        renames = true;
+    }
+    if pattern.is_some() {
+        select.projection.iter_mut().enumerate().for_each(|(place, item)| keep_name(place, item));
+    }
+    if renames {
+        let inner = std::mem::replace(select, outer_select());
+        select.from = vec![TableWithJoins { relation: derived(inner, pattern), joins: vec![] }];
+    }
+    Ok(renames)
 }
 
 /// ILIKE of the `*` that has so many items before and after it.
@@ -214,6 +269,7 @@ fn outputs(plan: &LogicalPlan) -> Option<Vec<PlanExpr>> {
         LogicalPlan::Projection(projection) => Some(projection.expr.clone()),
         LogicalPlan::SubqueryAlias(alias) => outputs(&alias.input),
         LogicalPlan::Distinct(PlanDistinct::All(input)) => outputs(input),
+        LogicalPlan::Distinct(PlanDistinct::On(distinct)) => Some(distinct.select_expr.clone()),
         _ => None,
     }
 }

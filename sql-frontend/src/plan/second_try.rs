@@ -3,8 +3,9 @@
 //! Three kinds of names can be told only when it is known which columns there are: the alias of an earlier item of a SELECT list
 //! (`SELECT a + 1 AS b, b * 2 AS c`), which a real column of that name hides, a column that USING has merged, and the name of a relation that stands
 //! for its rows (`SELECT to_json(t) FROM t`). So they are looked for
-//! when the binder has failed at an unknown column: the text is rewritten without the name, and bound again.
+//! when the binder has failed at an unknown column: the text is rewritten without the name, and bound again. It is the same with `unnest(m)` of a map.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use datafusion_common::tree_node::TreeNodeRecursion;
@@ -13,6 +14,7 @@ use datafusion_expr::LogicalPlan;
 use sqlparser::ast::*;
 use sqlparser::tokenizer::Location;
 
+use super::list_rows::{ENTRIES_OF_MAP, UNNEST};
 use super::naming::call;
 use super::spelling;
 use super::using::{KEPT, keep_hidden, name_kept};
@@ -30,7 +32,7 @@ pub(super) enum Repair {
 
 /// Rewrites the part of `query` that `error` is about.
 pub(super) fn repair(query: &mut Query, error: &DataFusionError) -> Repair {
-    let Some(column) = unknown_column(error) else { return Repair::None };
+    let Some(column) = unknown_column(error) else { return unnest_entries(query, error) };
     if column.name.starts_with(KEPT) {
         return Repair::Failed;
     }
@@ -44,6 +46,36 @@ pub(super) fn repair(query: &mut Query, error: &DataFusionError) -> Repair {
         ControlFlow::Break(()) => Repair::Done,
         ControlFlow::Continue(()) => Repair::None,
     }
+}
+
+/// Lets `unnest` in the SELECT list expand maps, which the binder refuses.
+fn unnest_entries(query: &mut Query, error: &DataFusionError) -> Repair {
+    const REFUSED: &str = "unnest() can only be applied to";
+    if !error.strip_backtrace().contains(REFUSED) {
+        return Repair::None;
+    }
+    let mut changed = false;
+    let ControlFlow::Continue(()) = visit_expressions_mut(query, |expr| {
+        if let Expr::Function(Function { name, args: FunctionArguments::List(list), .. }) = expr
+            && matches!(name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if fold(ident) == UNNEST)
+            && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))] = list.args.as_mut_slice()
+            && !is_entries(list)
+        {
+            let root = Box::new(Expr::Nested(Box::new(std::mem::replace(list, Expr::value(Value::Null)))));
+            let index = Expr::value(Value::SingleQuotedString(ENTRIES_OF_MAP.to_owned()));
+            let access_chain = vec![AccessExpr::Subscript(Subscript::Index { index })];
+            *list = Expr::CompoundFieldAccess { root, access_chain };
+            changed = true;
+        }
+        ControlFlow::<Infallible>::Continue(())
+    });
+    if changed { Repair::Done } else { Repair::None }
+}
+
+fn is_entries(expr: &Expr) -> bool {
+    let Expr::CompoundFieldAccess { access_chain, .. } = expr else { return false };
+    let [AccessExpr::Subscript(Subscript::Index { index: Expr::Value(index) })] = access_chain.as_slice() else { return false };
+    index.value == Value::SingleQuotedString(ENTRIES_OF_MAP.to_owned())
 }
 
 /// The columns of the relation that is called as the unknown `column` is.
@@ -222,7 +254,7 @@ struct Substitution<'a> {
 }
 
 impl VisitorMut for Substitution<'_> {
-    type Break = std::convert::Infallible;
+    type Break = Infallible;
 
     fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<Self::Break> {
         self.depth += 1;

@@ -61,6 +61,7 @@ pub(crate) fn rewritten(expr: &Expr) -> Option<Expr> {
         Expr::InSubquery { expr, subquery, negated } => {
             row_membership::membership(row_membership::row_of(expr)?, subquery, *negated)
         }
+        Expr::UnaryOp { op, expr } => Some(call(unary_function(op)?, [(**expr).clone()])),
         Expr::AtTimeZone { timestamp, time_zone } => Some(call("timezone", [(**time_zone).clone(), (**timestamp).clone()])),
         Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(unit) } if unit != &DateTimeField::NoDateTime => {
             Some(call("date_ceil", [text(unit.to_string()), (**expr).clone()]))
@@ -96,6 +97,16 @@ pub(crate) fn rewritten(expr: &Expr) -> Option<Expr> {
         Expr::TypedString(TypedString { data_type: data_type @ (DataType::JSON | DataType::JSONB), value, .. }) => {
             Some(call(if data_type == &DataType::JSON { "json" } else { "jsonb" }, [Expr::Value(value.clone())]))
         }
+        _ => None,
+    }
+}
+
+/// The function that an operator of PostgreSQL is: `|/ x`, `||/ x`, `@ x`.
+pub(super) fn unary_function(op: &UnaryOperator) -> Option<&'static str> {
+    match op {
+        UnaryOperator::PGSquareRoot => Some("sqrt"),
+        UnaryOperator::PGCubeRoot => Some("cbrt"),
+        UnaryOperator::PGAbs => Some("abs"),
         _ => None,
     }
 }

@@ -4,12 +4,14 @@
 //! relations' rows. So before binding, such a call and what stands before it are put into parentheses of their own, and planned here as one
 //! [`UnnestNode`] when the binder comes to it. A call that reads nothing expands a row without columns, or whatever stands before it.
 
+mod beside;
 mod node;
 mod relation;
 mod series;
 
 use std::ops::ControlFlow;
 
+pub(super) use beside::set_apart;
 pub(crate) use node::UnnestNode;
 pub(crate) use relation::Unnests;
 use sqlparser::ast::*;
@@ -19,6 +21,10 @@ use crate::parser::fold;
 
 /// The function of the SELECT list.
 pub(crate) const UNNEST: &str = "unnest";
+
+/// A subscript that stands for the entries of a map, and for nothing else of any other value: `unnest(m['__entries'])`. What is a map is known when
+/// expressions are bound, and then the binder has refused `unnest(m)` already.
+pub(crate) const ENTRIES_OF_MAP: &str = "__entries";
 
 /// A call that makes rows.
 pub(crate) struct Call<'a> {

@@ -3,8 +3,7 @@
 use sqlparser::ast::*;
 
 use super::super::row_membership;
-use super::super::spelling::compares;
-use super::super::types;
+use super::super::spelling::{compares, unary_function};
 use super::{Valid, Validator};
 
 impl Validator {
@@ -34,12 +33,12 @@ impl Validator {
                 here.respelled(expr)
             }
             Expr::UnaryOp { op: UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not, expr } => here.expr(expr),
-            Expr::Cast { kind, expr, data_type, array, format } => {
+            Expr::UnaryOp { op, expr } if unary_function(op).is_some() => here.expr(expr),
+            Expr::Cast { kind, expr, array, format, .. } => {
                 here.absent(&[
                     (*array, "CAST AS .. ARRAY"),
                     (format.is_some(), "CAST .. FORMAT"),
                     (matches!(kind, CastKind::SafeCast), "SAFE_CAST"),
-                    (types::is_padded(data_type), "a cast to CHAR"),
                 ])?;
                 here.expr(expr)
             }
