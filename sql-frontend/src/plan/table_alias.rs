@@ -27,6 +27,12 @@ impl RelationPlanner for TableAliases {
             let message = format!("'{}' has {} columns, and its alias names {}", fold(&alias.name), columns.len(), names.len());
             return Err(external(SqlError::new(Code::Query, Position::from(extra.name.span.start), message)));
         }
+        let kept = &columns[names.len()..];
+        if let Some(name) = names.iter().find(|name| kept.iter().any(|column| column.name == fold(&name.name))) {
+            let message = format!("'{}' would have two columns '{}'", fold(&alias.name), fold(&name.name));
+            let error = SqlError::new(Code::DuplicateColumn, Position::from(name.name.span.start), message);
+            return Err(external(error.with_hint("name the others, too")));
+        }
         let mut names = names.into_iter();
         let named = columns.into_iter().map(|column| match names.next() {
             Some(name) => PlanExpr::Column(column).alias(context.normalize_ident(name.name)),

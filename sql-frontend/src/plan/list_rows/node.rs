@@ -11,7 +11,7 @@ use datafusion_expr::{Expr, ExprSchemable, Extension, LogicalPlan, UserDefinedLo
 use deltic_circuit::functions::json_mark;
 
 /// The functions whose lists have elements that are JSON.
-const LISTS_OF_JSON: &[&str] = &["jsonb_array_elements", "jsonb_object_values"];
+const LISTS_OF_JSON: &[&str] = &["jsonb_array_elements", "jsonb_object_values", "jsonb_path_query"];
 
 /// The rows of `input` once per element of the lists, with columns for these elements appended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
