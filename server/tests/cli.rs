@@ -32,6 +32,9 @@ fn results_as_csv_and_json_are_nothing_but_results() {
     let query = format!("{SETUP}SELECT k, v FROM t ORDER BY k;");
     let csv = deltic(&["run", "-", "--format", "csv"], &query);
     assert_eq!((csv.status.code(), stdout(&csv).as_str()), (Some(0), "k,v\n1,0.5\n2,\n"));
+    let nested = "SELECT ARRAY['a', 'b c', NULL] AS l, MAP {'k': 1} AS m, NULL::INT[] AS n;";
+    let csv = deltic(&["run", "-", "--format", "csv"], nested);
+    assert_eq!(stdout(&csv), "l,m,n\n\"{a,\"\"b c\"\",NULL}\",\"{\"\"k\"\":1}\",\n");
     let json = deltic(&["run", "-", "--format", "json", "--workers", "2"], &query);
     assert_eq!(stdout(&json), "{\"k\":1,\"v\":0.5}\n{\"k\":2,\"v\":null}\n");
 }
