@@ -81,7 +81,16 @@ fn told(from: &LogicalPlan, to: &LogicalPlan, keys: &[(Column, Column)]) -> Resu
 
 /// Whether a condition has a value for every row, at any time.
 fn is_total(condition: &Expr, schema: &DFSchema) -> bool {
-    lower_expression(condition, schema).is_ok_and(|lowered| !lowered.can_fail() && !reads_clock(&lowered))
+    lowered(condition, schema).is_some_and(|lowered| !lowered.can_fail() && !reads_clock(&lowered))
+}
+
+/// Whether a condition may fail for a row.
+pub(super) fn can_fail(condition: &Expr, schema: &DFSchema) -> bool {
+    lowered(condition, schema).is_none_or(|lowered| lowered.can_fail())
+}
+
+fn lowered(condition: &Expr, schema: &DFSchema) -> Option<deltic_circuit::Expr> {
+    lower_expression(condition, schema).ok()
 }
 
 fn replaced(expr: Expr, by: &impl Fn(&Column) -> Option<Column>) -> Result<Expr> {

@@ -16,8 +16,8 @@ use std::sync::{Arc, LazyLock};
 use datafusion_common::Result;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_expr::expr::InList;
-use datafusion_expr::utils::split_conjunction;
-use datafusion_expr::{Expr, InvariantLevel, Join, LogicalPlan, Operator, binary_expr, lit};
+use datafusion_expr::utils::{conjunction, split_conjunction};
+use datafusion_expr::{Expr, Filter, InvariantLevel, Join, LogicalPlan, Operator, binary_expr, lit};
 use datafusion_optimizer::analyzer::Analyzer;
 use datafusion_optimizer::eliminate_cross_join::EliminateCrossJoin;
 use datafusion_optimizer::eliminate_duplicated_expr::EliminateDuplicatedExpr;
@@ -34,7 +34,7 @@ use datafusion_optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerCont
 
 use super::context::OPTIONS;
 use super::join_order::{has_chain, order_joins};
-use super::key_conditions;
+use super::key_conditions::{self, can_fail};
 
 /// The rules that move conditions to the relations and joins that they are about.
 fn conditions() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
@@ -88,8 +88,11 @@ impl OptimizerRule for JoinKeys {
     }
 }
 
-/// [`PushDownFilter`], except that nothing passes an aggregate that has a row for no rows at all. DataFusion lets a condition without columns pass: it would
-/// remove the rows that are counted, not the row of their count. A condition can lose its columns on the way, at a projection of constants.
+/// [`PushDownFilter`], with two exceptions:
+/// - Nothing passes an aggregate that has a row for no rows at all. DataFusion lets a condition without columns pass: it would
+///   remove the rows that are counted, not the row of their count. A condition can lose its columns on the way, at a projection of constants.
+/// - Conditions that follow from others are told to a side of a join only if they cannot fail. Those are a condition on a key, said of the key of the other side, and
+///   the part of an OR that is about one side. Nobody wrote them there: a row that has no match would be an error by a condition that is not about it.
 #[derive(Debug, Default)]
 struct ConditionsBelow {
     rule: PushDownFilter,
@@ -107,8 +110,74 @@ impl OptimizerRule for ConditionsBelow {
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         match &plan {
             LogicalPlan::Filter(filter) if is_total(&filter.input) => Ok(Transformed::no(plan)),
-            _ => self.rule.rewrite(plan, config),
+            _ => match Told::by(&plan) {
+                Some(told) => self.rule.rewrite(plan, config)?.map_data(|plan| told.without_inferred(plan)),
+                None => self.rule.rewrite(plan, config),
+            },
         }
+    }
+}
+
+/// What is told of a join, and its sides, before conditions go there.
+struct Told {
+    conditions: Vec<Expr>,
+    sides: [Arc<LogicalPlan>; 2],
+}
+
+impl Told {
+    /// What `plan` tells, if it is a join with conditions.
+    fn by(plan: &LogicalPlan) -> Option<Self> {
+        match plan {
+            LogicalPlan::Filter(filter) => {
+                let mut told = Told::by(&filter.input).or_else(|| Told::of(&filter.input))?;
+                told.conditions.extend(split_conjunction(&filter.predicate).into_iter().cloned());
+                Some(told)
+            }
+            LogicalPlan::Join(join) if join.filter.is_some() => Told::of(plan),
+            _ => None,
+        }
+    }
+
+    fn of(plan: &LogicalPlan) -> Option<Self> {
+        let LogicalPlan::Join(join) = plan else { return None };
+        let conditions = join.filter.iter().flat_map(split_conjunction).cloned().collect();
+        Some(Told { conditions, sides: [join.left.clone(), join.right.clone()] })
+    }
+
+    /// The join in `plan` without the conditions of its sides that nobody told and that can fail.
+    fn without_inferred(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        match plan {
+            LogicalPlan::Filter(filter) => {
+                let input = self.without_inferred(Arc::unwrap_or_clone(filter.input))?;
+                Ok(LogicalPlan::Filter(Filter::try_new(filter.predicate, input.into())?))
+            }
+            LogicalPlan::Join(mut join) => {
+                let [left, right] = &self.sides;
+                join.left = self.side(join.left, left)?;
+                join.right = self.side(join.right, right)?;
+                Ok(LogicalPlan::Join(join))
+            }
+            plan => Ok(plan),
+        }
+    }
+
+    /// One side as it is now; it was `before`.
+    fn side(&self, side: Arc<LogicalPlan>, before: &Arc<LogicalPlan>) -> Result<Arc<LogicalPlan>> {
+        let LogicalPlan::Filter(filter) = side.as_ref() else { return Ok(side) };
+        if !Arc::ptr_eq(&filter.input, before) {
+            return Ok(side);
+        }
+        let conditions = split_conjunction(&filter.predicate);
+        let count = conditions.len();
+        let kept = conditions
+            .into_iter()
+            .filter(|&condition| self.conditions.contains(condition) || !can_fail(condition, before.schema()));
+        let kept: Vec<Expr> = kept.cloned().collect();
+        if kept.len() == count {
+            return Ok(side);
+        }
+        let Some(predicate) = conjunction(kept) else { return Ok(before.clone()) };
+        Ok(Arc::new(LogicalPlan::Filter(Filter::try_new(predicate, before.clone())?)))
     }
 }
 
