@@ -204,7 +204,7 @@ impl Unnesting {
 }
 
 /// The plan of a subquery, if `expr` is one.
-pub(super) fn subquery_plan(expr: &Expr) -> Option<&LogicalPlan> {
+pub(in crate::plan) fn subquery_plan(expr: &Expr) -> Option<&LogicalPlan> {
     match expr {
         Expr::Exists(exists) => Some(&exists.subquery.subquery),
         Expr::InSubquery(membership) => Some(&membership.subquery.subquery),

@@ -6,23 +6,39 @@ use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::{Expr, ExprSchemable, Filter, Join, JoinType, LogicalPlan};
 
+use super::expressions::subquery_plan;
 use super::lift::{Asked, Lifted, join_conditions};
 use super::outer::{boolean, bound, columns, conjunction, has_subquery, refers_to, substituted};
-use super::{Rows, Unnesting, default_or, plans};
+use super::{Rows, Unnesting, default_or, plans, where_found};
 
-/// Whether something lateral in the right side of `join` refers to the left one. No subquery may have been touched yet.
+/// Whether something lateral in the right side of `join` refers to the left one. The binder leaves out the mark where only a subquery in it does. No subquery may have been
+/// touched yet.
 pub(super) fn is_lateral(join: &Join) -> bool {
+    let left = join.left.schema();
     let mut found = false;
     let walked = join.right.apply(|node| {
         if let LogicalPlan::Subquery(subquery) = node {
-            subquery.subquery.apply_with_subqueries(|node| {
-                node.apply_expressions(|expr| {
-                    found = found || refers_to(expr, join.left.schema());
-                    Ok(TreeNodeRecursion::Continue)
-                })
-            })?;
+            found = found || any_refers_to(&subquery.subquery, left);
         }
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                found = found || subquery_plan(expr).is_some_and(|subquery| any_refers_to(subquery, left));
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })?;
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    walked.is_ok() && found
+}
+
+/// Whether an expression in `plan`, or in a subquery of it, refers to a column of `outer`.
+fn any_refers_to(plan: &LogicalPlan, outer: &DFSchema) -> bool {
+    let mut found = false;
+    let walked = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            found = found || refers_to(expr, outer);
+            Ok(TreeNodeRecursion::Continue)
+        })
     });
     walked.is_ok() && found
 }
@@ -99,13 +115,16 @@ impl Unnesting {
         let mut during = Vec::with_capacity(width);
         let mut after = Vec::with_capacity(width);
         for (place, output) in lifted.outputs.iter().enumerate() {
-            let value = if refers_to(output, outer) { bound(output.clone(), outer)? } else { named[place].clone() };
+            let of_left = refers_to(output, outer);
+            let value = if of_left { bound(output.clone(), outer)? } else { named[place].clone() };
             let default = match &lifted.default {
                 Some(default) => bound(default[place].clone(), outer)?,
                 None => Expr::Literal(ScalarValue::try_from(&value.get_type(&both)?)?, None),
             };
             during.push(value.clone());
-            after.push(if padded { default_or(&found, default, value) } else { value });
+            // What is of the left side is not NULL by itself where there is no match.
+            let or_default = if of_left { where_found } else { default_or };
+            after.push(if padded { or_default(&found, default, value) } else { value });
         }
         lifted.plan = plan;
         Ok(RightSide { lifted, during, after })

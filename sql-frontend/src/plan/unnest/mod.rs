@@ -27,6 +27,7 @@ mod recursion;
 mod rows;
 mod scalar;
 
+pub(super) use expressions::subquery_plan;
 pub(crate) use max_one_row::MaxOneRowNode;
 pub(crate) use outer::references;
 
@@ -60,7 +61,8 @@ pub(super) fn unnest_inner(plan: LogicalPlan) -> Result<LogicalPlan> {
     if is_nested(&plan) { Unnesting { fresh: Fresh::default() }.plan(plan) } else { Ok(plan) }
 }
 
-fn is_nested(plan: &LogicalPlan) -> bool {
+/// Whether there is a subquery in `plan`, in an expression or below LATERAL.
+pub(super) fn is_nested(plan: &LogicalPlan) -> bool {
     let has_lateral = plan.exists(|node| Ok(matches!(node, LogicalPlan::Subquery(_)))).unwrap_or(true);
     has_lateral || any_in_plan(plan, &mut has_subquery)
 }
@@ -164,11 +166,16 @@ fn empty_row(aggregate: &Aggregate) -> Result<Vec<Expr>> {
     values.collect()
 }
 
-/// `default` where `found` is NULL, else `value`; which is NULL there, as it comes from the same side of an outer join.
+/// `default` where `found` is NULL, else `value`; a column is NULL there, as it comes from the same side of an outer join.
 fn default_or(found: &Expr, default: Expr, value: Expr) -> Expr {
     if matches!(&default, Expr::Literal(literal, _) if literal.is_null()) && matches!(value, Expr::Column(_)) {
         return value;
     }
+    where_found(found, default, value)
+}
+
+/// `default` where `found` is NULL, else `value`, of whichever side.
+fn where_found(found: &Expr, default: Expr, value: Expr) -> Expr {
     let when = (Box::new(found.clone().is_null()), Box::new(default));
     Expr::Case(Case { expr: None, when_then_expr: vec![when], else_expr: Some(Box::new(value)) })
 }

@@ -10,7 +10,7 @@ use datafusion_expr::{Expr, ExprSchemable, JoinType, LogicalPlan};
 use super::domain::Domain;
 use super::lift::{Asked, Lifted, below_projections, has_always_a_row, is_one_row, join_conditions};
 use super::outer::{boolean, bound, equality, refers_to};
-use super::{MaxOneRowNode, Rows, Unnesting, default_or, plans};
+use super::{MaxOneRowNode, Rows, Unnesting, default_or, plans, where_found};
 
 impl Unnesting {
     /// `rows` beside the scalar `subquery`, in which no subquery is left. Returns its value over these rows.
@@ -24,7 +24,7 @@ impl Unnesting {
     }
 
     fn single(&mut self, rows: Rows, lifted: Lifted) -> Result<(Rows, Expr)> {
-        let Extended { plan, value, found } = self.with_value(&rows, &lifted)?;
+        let Extended { plan, value, found, where_shown } = self.with_value(&rows, &lifted)?;
         let conditions = join_conditions(&lifted.keys, &[], rows.schema())?;
         let join_type = if conditions.is_empty() && has_always_a_row(&plan) { JoinType::Inner } else { JoinType::Left };
         let default = lifted.default.as_deref().map(|row| bound(row[0].clone(), rows.schema())).transpose()?;
@@ -33,12 +33,11 @@ impl Unnesting {
             Some(default) => default,
             None => null_like(&value, &joined)?,
         };
-        let value = default_or(&found, default, value);
-        Ok((joined, value))
+        Ok((joined, where_shown(&found, default, value)))
     }
 
     fn checked(&mut self, rows: Rows, lifted: Lifted) -> Result<(Rows, Expr)> {
-        let Extended { plan, value, found } = self.with_value(&rows, &lifted)?;
+        let Extended { plan, value, found, where_shown } = self.with_value(&rows, &lifted)?;
         let outer: Vec<Expr> = lifted.keys.iter().map(|key| key.outer.clone()).collect();
         let domain = Domain::of(&rows.base, outer.clone(), &mut self.fresh)?;
         let (groups, values) = domain.instance(&mut self.fresh)?;
@@ -51,8 +50,7 @@ impl Unnesting {
         let back = back.collect::<Result<_>>()?;
         let joined = rows.join(groups, JoinType::Inner, back)?;
         let null = null_like(&value, &joined)?;
-        let value = default_or(&found, null, value);
-        Ok((joined, value))
+        Ok((joined, where_shown(&found, null, value)))
     }
 
     /// The rows of the subquery with what is needed for its value.
@@ -60,11 +58,12 @@ impl Unnesting {
         let output = lifted.outputs[0].clone();
         if refers_to(&output, rows.schema()) {
             let (plan, mut added) = plans::extended(lifted.plan.clone(), vec![boolean(true)], &mut self.fresh)?;
-            return Ok(Extended { plan, value: bound(output, rows.schema())?, found: added.remove(0) });
+            // It is not NULL by itself where there is no match.
+            return Ok(Extended { plan, value: bound(output, rows.schema())?, found: added.remove(0), where_shown: where_found });
         }
         let (plan, mut added) = plans::extended(lifted.plan.clone(), vec![output, boolean(true)], &mut self.fresh)?;
         let found = added.remove(1);
-        Ok(Extended { plan, value: added.remove(0), found })
+        Ok(Extended { plan, value: added.remove(0), found, where_shown: default_or })
     }
 }
 
@@ -75,6 +74,8 @@ struct Extended {
     value: Expr,
     /// A column that is never NULL, but for rows without a match.
     found: Expr,
+    /// Makes what is shown of that column, a default and the value.
+    where_shown: fn(&Expr, Expr, Expr) -> Expr,
 }
 
 fn null_like(value: &Expr, rows: &Rows) -> Result<Expr> {
