@@ -24,6 +24,7 @@ mod join_order;
 mod json;
 mod key_conditions;
 mod length;
+mod levels;
 mod limit;
 mod list_rows;
 mod lookup;
@@ -33,6 +34,7 @@ mod naming;
 mod nesting;
 mod operators;
 mod optimise;
+mod order_names;
 mod overloaded;
 mod pivot;
 mod recursion;
@@ -44,6 +46,7 @@ mod shadowed;
 mod spelling;
 mod table_alias;
 mod types;
+mod unique_aliases;
 mod unnest;
 mod using;
 mod validate;
@@ -156,7 +159,7 @@ fn plan(catalog: &Catalog, query: &Query, clock: Clock<'_>, is_view: bool) -> Re
         circuit,
         hidden,
         order,
-        logical_plan: plan.display_indent().to_string(),
+        logical_plan: unique_aliases::as_written(&plan.display_indent().to_string()).into_owned(),
         json: json::kinds(&bound.plan),
         relations: bound.relations,
         functions: bound.functions,
@@ -178,8 +181,8 @@ impl Bound {
         check_volatility(&self.plan, query.position, true)?;
         let plan = clock::at(self.plan.clone(), clock).and_then(optimise::optimise);
         let plan = plan.and_then(|plan| recursion::prepare(plan, clock));
-        let plan = plan.map_err(|error| diagnose::diagnose(&error, &query.ast, query.position))?;
-        lower(plan, is_view).map_err(|error| diagnose::at_clock(error, query))
+        let plan = plan.map_err(|error| diagnose::diagnose(&error, &query.ast, query.position).as_written())?;
+        lower(plan, is_view).map_err(|error| diagnose::at_clock(error, query).as_written())
     }
 }
 
@@ -204,15 +207,33 @@ fn bind_in(
     query: &Query,
     values: Option<DFSchemaRef>,
     outers: &[DFSchemaRef],
+    casts: Casts,
+) -> Result<Bound, SqlError> {
+    let mut text = query.ast.clone();
+    unique_aliases::rename(&mut text);
+    bind_unique(context, query, text, values, outers, casts).map_err(SqlError::as_written)
+}
+
+/// The same for `text`, which is that of `query` with a name for each relation.
+fn bind_unique(
+    context: &Context<'_>,
+    query: &Query,
+    mut text: Box<ast::Query>,
+    values: Option<DFSchemaRef>,
+    outers: &[DFSchemaRef],
     mut casts: Casts,
 ) -> Result<Bound, SqlError> {
-    shadowed::check(&query.ast).map_err(|error| error.or_at(query.position))?;
-    let mut text = query.ast.clone();
+    shadowed::check(&text).map_err(|error| error.or_at(query.position))?;
     recursion::unfold(context, &mut text, query.position)?;
     let mut before = None;
     loop {
-        let error = match bind_text(context, query.position, &text, values.clone(), outers, casts)? {
-            Ok(bound) => return Ok(bound),
+        let bind = |text: &ast::Query| bind_text(context, query.position, text, values.clone(), outers, casts);
+        let error = match bind(&text)? {
+            Ok(bound) => {
+                let again = |text: &ast::Query| bind(text).ok()?.ok().map(|bound| bound.plan);
+                let checked = levels::check(&bound.plan, &text, again);
+                return checked.map(|()| bound).map_err(|error| diagnose::diagnose(&error, &query.ast, query.position));
+            }
             Err(error) => error,
         };
         let told = diagnose::diagnose(&error, &query.ast, query.position);
@@ -274,6 +295,7 @@ fn bind_text(
         .and_then(|plan| overloaded::inline(plan, context.catalog(), &mut functions))
         .and_then(json::embed)
         .and_then(second_try::check_orders)
+        .and_then(order_names::name_columns_of_from)
         .and_then(|plan| replacements.unmark(plan))
         .and_then(window::group_by_windows)
         .and_then(distinct_on::own_nodes);
@@ -339,6 +361,18 @@ fn check_volatility(plan: &LogicalPlan, position: Position, clock: bool) -> Resu
             let message = format!("{name}() is not a function of its arguments, so its rows could not be retracted");
             Err(SqlError::new(Code::Volatile, position, message))
         }
+    }
+}
+
+impl SqlError {
+    /// The error with the names of relations that the user wrote.
+    fn as_written(mut self) -> Self {
+        for text in std::iter::once(&mut self.message).chain(&mut self.hint) {
+            if let std::borrow::Cow::Owned(shown) = unique_aliases::as_written(text) {
+                *text = shown;
+            }
+        }
+        self
     }
 }
 

@@ -17,6 +17,7 @@ use sqlparser::tokenizer::Location;
 use super::list_rows::{ENTRIES_OF_MAP, UNNEST};
 use super::naming::call;
 use super::spelling;
+use super::unique_aliases::as_written;
 use super::using::{KEPT, keep_hidden, name_kept};
 use crate::parser::fold;
 
@@ -41,7 +42,7 @@ pub(super) fn repair(query: &mut Query, error: &DataFusionError) -> Repair {
     if let ControlFlow::Break(true) = VisitMut::visit(query, &mut Rewriting(place)) {
         return Repair::Done;
     }
-    let Some(row) = row_of(&column.name, &columns_of(error, &column)) else { return Repair::None };
+    let Some(row) = columns_of(error, &column).and_then(|(table, columns)| row_of(&table, &columns)) else { return Repair::None };
     match VisitMut::visit(query, &mut WholeRow { place, row }) {
         ControlFlow::Break(()) => Repair::Done,
         ControlFlow::Continue(()) => Repair::None,
@@ -78,15 +79,17 @@ fn is_entries(expr: &Expr) -> bool {
     index.value == Value::SingleQuotedString(ENTRIES_OF_MAP.to_owned())
 }
 
-/// The columns of the relation that is called as the unknown `column` is.
-fn columns_of(error: &DataFusionError, column: &Column) -> Vec<String> {
+/// The columns of the relation that users call as the unknown `column`, and how it is called here.
+fn columns_of(error: &DataFusionError, column: &Column) -> Option<(String, Vec<String>)> {
     let known = match schema_error(error) {
         Some(SchemaError::FieldNotFound { valid_fields, .. }) if column.relation.is_none() => valid_fields.as_slice(),
         _ => &[],
     };
-    let of_it = |known: &&Column| known.relation.as_ref().is_some_and(|table| table.table() == column.name);
+    let tables = known.iter().filter_map(|known| known.relation.as_ref());
+    let table = tables.map(|table| table.table()).find(|table| as_written(table) == column.name)?;
+    let of_it = |known: &&Column| known.relation.as_ref().is_some_and(|other| other.table() == table);
     let is_shown = |known: &&Column| !known.name.starts_with("__");
-    known.iter().filter(of_it).filter(is_shown).map(|known| known.name.clone()).collect()
+    Some((table.to_owned(), known.iter().filter(of_it).filter(is_shown).map(|known| known.name.clone()).collect()))
 }
 
 /// The row of the relation `table` as a value: its only column, or a struct; NULL where an outer join has no row of it.

@@ -1,13 +1,14 @@
-//! Aliases that hide what a common table expression refers to.
+//! Aliases that hide what a common table expression refers to, and cannot be told apart from it by other names ([`unique_aliases`](super::unique_aliases)).
 //!
-//! In `SELECT (WITH c AS (SELECT t.a AS n) SELECT max((SELECT n FROM c)) FROM t) FROM t` the expression means the `t` around the query that it belongs to. It is put
-//! where it is read, and there `t` is another relation: it would silently be about that one. Such a query is refused.
+//! Those are the aliases of calls that make rows, such as `unnest(xs) AS x`. A common table expression is put where it is read: there, another relation may have
+//! the name of the one that is meant. Such a query is refused.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::*;
 
+use super::unique_aliases::{as_written, name_of};
 use crate::SqlError;
 use crate::error::Code;
 use crate::parser::fold;
@@ -40,7 +41,7 @@ impl Visitor for Checking {
                 let around: BTreeSet<String> = self.around.iter().flatten().cloned().collect();
                 let meant = outer_references(&cte.query, &around);
                 if let Some(hidden) = within.intersection(&meant).next() {
-                    let name = fold(&cte.alias.name);
+                    let (name, hidden) = (fold(&cte.alias.name), as_written(hidden));
                     let message = format!(
                         "{name} refers to {hidden} of an enclosing query, and another relation is called {hidden} where it is read"
                     );
@@ -59,8 +60,7 @@ impl Visitor for Checking {
     }
 }
 
-/// The relations around an expression that its text refers to: `around` are those that there are. An expression without relations of its own may refer to all of
-/// them by the names of columns.
+/// The relations around an expression that its text may refer to: `around` are those that there are. By the name of a column it may refer to each of them.
 fn outer_references(query: &Query, around: &BTreeSet<String>) -> BTreeSet<String> {
     struct Collecting {
         qualifiers: BTreeSet<String>,
@@ -84,10 +84,10 @@ fn outer_references(query: &Query, around: &BTreeSet<String>) -> BTreeSet<String
 
     let mut collecting = Collecting { qualifiers: BTreeSet::new(), has_columns: false };
     let _ = Visit::visit(query, &mut collecting);
-    let own = aliases(query);
-    if own.is_empty() && collecting.has_columns {
+    if collecting.has_columns {
         return around.clone();
     }
+    let own = aliases(query);
     let is_outer = |name: &String| !own.contains(name) && around.contains(name);
     collecting.qualifiers.into_iter().filter(is_outer).collect()
 }
@@ -100,7 +100,7 @@ fn aliases(tree: &impl Visit) -> BTreeSet<String> {
         type Break = ();
 
         fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-            self.0.extend(alias(factor));
+            self.0.extend(name_of(factor));
             ControlFlow::Continue(())
         }
     }
@@ -118,22 +118,9 @@ fn aliases_of_body(body: &SetExpr) -> BTreeSet<String> {
                 .from
                 .iter()
                 .flat_map(|item| std::iter::once(&item.relation).chain(item.joins.iter().map(|join| &join.relation)));
-            factors.filter_map(alias).collect()
+            factors.filter_map(name_of).collect()
         }
         SetExpr::SetOperation { left, right, .. } => &aliases_of_body(left) | &aliases_of_body(right),
         _ => BTreeSet::new(),
-    }
-}
-
-fn alias(factor: &TableFactor) -> Option<String> {
-    match factor {
-        TableFactor::Table { alias: Some(alias), .. }
-        | TableFactor::Derived { alias: Some(alias), .. }
-        | TableFactor::TableFunction { alias: Some(alias), .. }
-        | TableFactor::Function { alias: Some(alias), .. }
-        | TableFactor::UNNEST { alias: Some(alias), .. }
-        | TableFactor::NestedJoin { alias: Some(alias), .. } => Some(fold(&alias.name)),
-        TableFactor::Table { name, .. } => name.0.last().and_then(ObjectNamePart::as_ident).map(fold),
-        _ => None,
     }
 }
