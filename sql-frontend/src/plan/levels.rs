@@ -124,7 +124,8 @@ fn count(rows: &[DFSchemaRef], name: &str) -> usize {
     rows.iter().flat_map(|schema| schema.fields().iter()).filter(|field| field.name() == name).count()
 }
 
-/// Whether an aggregate reads columns, all of which are of outer queries.
+/// Whether an aggregate reads columns, all of which are of outer queries. One that reads a subquery is not looked into: what that refers to may be in a common table
+/// expression of the aggregate's own query.
 fn is_of_outer_columns(call: &Expr) -> bool {
     let (mut outer, mut others) = (false, false);
     each_in(call, &mut |expr| {

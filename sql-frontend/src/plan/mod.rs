@@ -181,8 +181,8 @@ impl Bound {
         check_volatility(&self.plan, query.position, true)?;
         let plan = clock::at(self.plan.clone(), clock).and_then(optimise::optimise);
         let plan = plan.and_then(|plan| recursion::prepare(plan, clock));
-        let plan = plan.map_err(|error| diagnose::diagnose(&error, &query.ast, query.position).as_written())?;
-        lower(plan, is_view).map_err(|error| diagnose::at_clock(error, query).as_written())
+        let plan = plan.map_err(|error| diagnose::diagnose(&error, &query.ast, query.position).with_written_names())?;
+        lower(plan, is_view).map_err(|error| diagnose::at_clock(error, query).with_written_names())
     }
 }
 
@@ -211,7 +211,7 @@ fn bind_in(
 ) -> Result<Bound, SqlError> {
     let mut text = query.ast.clone();
     unique_aliases::rename(&mut text);
-    bind_unique(context, query, text, values, outers, casts).map_err(SqlError::as_written)
+    bind_unique(context, query, text, values, outers, casts).map_err(SqlError::with_written_names)
 }
 
 /// The same for `text`, which is that of `query` with a name for each relation.
@@ -366,7 +366,7 @@ fn check_volatility(plan: &LogicalPlan, position: Position, clock: bool) -> Resu
 
 impl SqlError {
     /// The error with the names of relations that the user wrote.
-    fn as_written(mut self) -> Self {
+    fn with_written_names(mut self) -> Self {
         for text in std::iter::once(&mut self.message).chain(&mut self.hint) {
             if let std::borrow::Cow::Owned(shown) = unique_aliases::as_written(text) {
                 *text = shown;

@@ -18,6 +18,7 @@ use super::inline::Inliner;
 use super::row_membership;
 use super::spelling;
 use super::types::{is_padded, max_length};
+use super::unique_aliases::name_of;
 use crate::SqlError;
 use crate::catalog::Catalog;
 use crate::parser::fold;
@@ -179,9 +180,19 @@ impl Naming<'_> {
             select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
         let mut taken: HashSet<String> = select.projection.iter().filter_map(explicit_name).collect();
         let mut columns = HashSet::new();
+        let own = if outermost { None } else { own_relations(&select.from) };
+        let only = names_of_one(&select.projection);
         for (index, item) in select.projection.iter_mut().enumerate() {
             let SelectItem::UnnamedExpr(expr) = item else { continue };
             let hidden = outermost && has_wildcard && is_column(expr);
+            if let Some(name) = postgres_name(expr).filter(|name| !has_wildcard && only.contains(name))
+                && is_of_outer_query(expr, own.as_ref())
+            {
+                // The binder would call it after the reference.
+                let expr = std::mem::replace(expr, Expr::value(Value::Null));
+                *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', name) };
+                continue;
+            }
             if !hidden && is_column(expr) && columns.insert(expr.to_string().to_lowercase()) {
                 continue;
             }
@@ -228,6 +239,42 @@ fn whole_of(expr: &Expr) -> Option<&Expr> {
             access_chain.iter().all(|access| matches!(access, AccessExpr::Subscript(_))).then_some(root.as_ref())
         }
         _ => None,
+    }
+}
+
+/// The names of the relations in a FROM; `None` if one has none that is plain to see.
+fn own_relations(from: &[TableWithJoins]) -> Option<HashSet<String>> {
+    fn add(tables: &TableWithJoins, names: &mut HashSet<String>) -> Option<()> {
+        for factor in std::iter::once(&tables.relation).chain(tables.joins.iter().map(|join| &join.relation)) {
+            match factor {
+                TableFactor::NestedJoin { table_with_joins, alias: None } => add(table_with_joins, names)?,
+                factor => {
+                    names.insert(name_of(factor)?);
+                }
+            }
+        }
+        Some(())
+    }
+
+    let mut names = HashSet::new();
+    from.iter().try_for_each(|tables| add(tables, &mut names))?;
+    Some(names)
+}
+
+/// The names that one item has and no other.
+fn names_of_one(items: &[SelectItem]) -> HashSet<String> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for name in items.iter().filter_map(explicit_name) {
+        *counts.entry(name).or_default() += 1;
+    }
+    counts.into_iter().filter(|(_, count)| *count == 1).map(|(name, _)| name).collect()
+}
+
+/// Whether `expr` is a column of a relation that is not among those of its query.
+fn is_of_outer_query(expr: &Expr, own: Option<&HashSet<String>>) -> bool {
+    match (expr, own) {
+        (Expr::CompoundIdentifier(parts), Some(own)) => matches!(parts.as_slice(), [table, _] if !own.contains(&fold(table))),
+        _ => false,
     }
 }
 
