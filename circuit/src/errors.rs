@@ -136,6 +136,9 @@ pub fn error_schema() -> SchemaRef {
     ERROR_SCHEMA.clone()
 }
 
+/// What most epochs have.
+static NO_ERRORS: LazyLock<ZBatch> = LazyLock::new(|| ZBatch::empty(error_schema()));
+
 /// Collects error rows.
 #[derive(Default)]
 pub struct ErrorRows {
@@ -167,6 +170,9 @@ impl ErrorRows {
     /// The rows under [`error_schema`], not consolidated.
     pub fn finish(self) -> ZBatch {
         let rows = self.weights.len();
+        if rows == 0 {
+            return NO_ERRORS.clone();
+        }
         let columns = self.columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef).collect();
         let weights = if self.weights.iter().all(|&weight| weight == 1) { None } else { Some(self.weights.into()) };
         ZBatch::new(error_schema(), columns, weights, rows)

@@ -68,9 +68,13 @@ pub fn interpolate(call: &AggregateCall, low: &ScalarValue, high: Option<&Scalar
 }
 
 fn between(low: &ScalarValue, high: Option<&ScalarValue>, part: f64) -> Option<f64> {
-    let float = |value: &ScalarValue| match value.cast_to(&DataType::Float64) {
-        Ok(ScalarValue::Float64(value)) => value,
-        _ => None,
+    let float = |value: &ScalarValue| match value {
+        ScalarValue::Float64(value) => *value,
+        ScalarValue::Int64(value) => value.map(|value| value as f64),
+        value => match value.cast_to(&DataType::Float64) {
+            Ok(ScalarValue::Float64(value)) => value,
+            _ => None,
+        },
     };
     let low = float(low)?;
     let Some(high) = high.map(float) else { return Some(canonical_f64(low)) };

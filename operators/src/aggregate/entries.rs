@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use deltic_zset::{OrderedIndex, Summary, WeightCount};
+use deltic_zset::{Cursor, OrderedIndex, Summary, Weighted};
 
 /// What a node of the index knows of the entries below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,12 @@ impl<K> Summary<K> for Copies {
     fn of_entries(_: &[K], weights: &[i64]) -> Self {
         let all = weights.iter().fold(0i64, |all, &weight| all.wrapping_add(weight));
         Copies { all, most: weights.iter().fold(0, |most, &weight| most.max(weight)) }
+    }
+}
+
+impl Weighted for Copies {
+    fn weight(&self) -> i64 {
+        self.all
     }
 }
 
@@ -78,25 +84,18 @@ impl<V: Ord + Clone + Default> Entries<V> {
     }
 
     /// The entry of the copy that has `place` copies of its group before it, and maybe that of the next copy.
-    pub(super) fn select(&self, group: u32, place: i64, which: Place) -> impl Iterator<Item = &V> {
-        let mut before = 0;
-        let start = (group, V::default());
-        let passed = self.index.last_while_of(
-            Bound::Included(&start),
-            |copies| WeightCount(copies.all),
-            |count| {
-                let holds = count.0 <= place;
-                before = if holds { count.0 } else { before };
-                holds
-            },
-        );
-        let from = passed.map_or(Bound::Included(start.clone()), |(key, _)| Bound::Excluded(key.clone()));
-        let mut rest = self.index.range((from, Bound::Unbounded)).take_while(move |(key, weight)| key.0 == group && *weight > 0);
-        let first = rest.next();
-        let next = match first {
-            _ if which == Place::Only => None,
-            Some((_, weight)) if before + weight > place + 1 => first,
-            _ => rest.next(),
+    pub(super) fn select<'a>(&'a self, group: u32, place: i64, which: Place) -> impl Iterator<Item = &'a V> {
+        let found = self.index.cursor_at_copy_from(&(group, V::default()), place);
+        let entry = |cursor: &Cursor<'a, (u32, V), Copies>| cursor.after().filter(|(key, weight)| key.0 == group && *weight > 0);
+        let first = found.as_ref().and_then(|(cursor, _)| entry(cursor));
+        let next = match (first, found) {
+            (Some((_, weight)), Some((mut cursor, copy))) if which == Place::WithNext => {
+                if copy + 1 == weight {
+                    cursor.step();
+                }
+                entry(&cursor)
+            }
+            _ => None,
         };
         [first, next].into_iter().flatten().map(|((_, value), _)| value)
     }

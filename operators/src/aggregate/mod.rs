@@ -237,6 +237,9 @@ impl Aggregate {
 
 impl EpochOperator for Aggregate {
     fn push(&mut self, _port: usize, batch: ZBatch) {
+        if (1..=BLOCK).contains(&batch.len()) {
+            return self.apply(&batch);
+        }
         for start in (0..batch.len()).step_by(BLOCK) {
             self.apply(&batch.slice(start, BLOCK.min(batch.len() - start)));
         }

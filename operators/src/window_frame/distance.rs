@@ -23,6 +23,9 @@ use crate::row_key::RowKey;
 /// calendar by four.
 const CALENDAR_SLACK_MICROS: i64 = 10 * 86_400_000_000;
 
+/// What the bytes of a value that is not NULL begin with.
+const VALUE: u8 = 1;
+
 /// Which end of a frame a place is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
@@ -82,6 +85,16 @@ impl Distances {
             let values = partition.decode(rows.iter().map(|row| row.partition())).swap_remove(*position);
             return rows.iter().enumerate().map(|(row, key)| self.place_among_peers(&values, row, key, offset, side)).collect();
         }
+        if let FrameOffset::Exact(offset) = offset
+            && let Some(places) = self.moved(rows, offset, side)
+        {
+            return places;
+        }
+        self.summed(rows, offset, side)
+    }
+
+    /// As [`Distances::places`], of rows that are no peers of all others of their partition.
+    fn summed(&self, rows: &[&RowKey], offset: FrameOffset, side: Side) -> Vec<Place> {
         let values = self.order.decode(rows.iter().map(|row| row.order())).swap_remove(0);
         let offset = if self.descending { offset.reversed() } else { offset };
         // The place in the order of values is before the bound or behind it.
@@ -108,6 +121,24 @@ impl Distances {
             Place::At(if before { Some(place) } else { place.peers_end() })
         };
         rows.iter().enumerate().map(place).collect()
+    }
+
+    /// As [`Distances::places`], if values are of 64 bits in steps of one, and no sum is beyond them: the common case, in which the bytes of the order
+    /// are a marker and a number.
+    fn moved(&self, rows: &[&RowKey], offset: i128, side: Side) -> Option<Vec<Place>> {
+        let steps_of_one = matches!(self.data_type, DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _));
+        let offset = i64::try_from(if self.descending { offset.checked_neg()? } else { offset }).ok().filter(|_| steps_of_one)?;
+        // Signed numbers sort as bytes when their sign is flipped, and the other way round when all bits are.
+        let flip = if self.descending { !(1 << 63) } else { 1 << 63 };
+        let place = |row: &&RowKey| {
+            let Some((&[VALUE], number)) = row.order().split_first_chunk() else { return Some(Place::Peers) };
+            let value = (u64::from_be_bytes(number.try_into().ok()?) ^ flip) as i64;
+            let mut bound = [VALUE; 9];
+            bound[1..].copy_from_slice(&(value.checked_add(offset)? as u64 ^ flip).to_be_bytes());
+            let place = RowKey::start_of_parts(row.partition(), &bound);
+            Some(Place::At(if side == Side::Start { Some(place) } else { place.peers_end() }))
+        };
+        rows.iter().map(place).collect()
     }
 
     /// The values that are bounds: the least not below the `sum` of a value and the distance, if `below` says that the bound keeps out what is below it, else the greatest not above it. A
@@ -256,6 +287,56 @@ fn column(values: Vec<Option<i128>>, data_type: &DataType) -> ArrayRef {
         data_type => {
             let integers: ArrayRef = Arc::new(words().collect::<Int64Array>());
             compute::cast(&integers, data_type).expect("the number is within the limits of the type")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use arrow::datatypes::Field;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::row_key::KeyEncoder;
+
+    fn bytes(place: &Place) -> Option<Option<Vec<u8>>> {
+        match place {
+            Place::Peers => None,
+            Place::At(place) => Some(place.as_ref().map(|place| place.bytes().to_vec())),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_that_are_moved_as_bytes_are_where_their_sums_are(
+            values in proptest::collection::vec(
+                prop_oneof![Just(None), (-300..300i64).prop_map(Some), any::<i64>().prop_map(|value| Some(value / 4))], 1..20,
+            ),
+            offset in prop_oneof![-300..300i64, any::<i64>().prop_map(|offset| offset / 4)],
+            descending: bool,
+            nulls_first: bool,
+            is_start: bool,
+        ) {
+            let schema = Schema::new(vec![Field::new("p", DataType::Utf8, false), Field::new("v", DataType::Int64, true)]);
+            let names: ArrayRef = Arc::new(values.iter().map(|value| Some(format!("{value:?}"))).collect::<arrow::array::StringArray>());
+            let columns = [names, Arc::new(Int64Array::from(values.clone())) as ArrayRef];
+            let key = SortKey { column: 1, descending, nulls_first };
+            let keys = KeyEncoder::try_new(&schema, &[0], &[key]).unwrap().with_peers(&schema, &[key]).unwrap();
+            let rows = keys.encode(&columns, values.len());
+            let rows: Vec<&RowKey> = rows.iter().collect();
+            let side = if is_start { Side::Start } else { Side::End };
+            let distances = Distances::try_new(key, &[0], &schema).unwrap();
+            let moved = distances.moved(&rows, i128::from(offset), side).unwrap();
+            // A distance in another unit takes the long way to the same places.
+            let months = Distances { data_type: DataType::Date32, ..distances };
+            prop_assert!(months.moved(&rows, i128::from(offset), side).is_none());
+            let distances = Distances { data_type: DataType::Int64, ..months };
+            let sums = distances.summed(&rows, FrameOffset::Exact(i128::from(offset)), side);
+            let moved: Vec<_> = moved.iter().map(bytes).collect();
+            let sums: Vec<_> = sums.iter().map(bytes).collect();
+            prop_assert_eq!(moved, sums);
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::row_key::{KeyEncoder, RowKey};
 use crate::tally::Results;
 
 /// So many intervals are looked at together: what is done at once for all of them costs little for each, and they are still in the cache when the rest is done.
-const TOGETHER: usize = 256;
+const TOGETHER: usize = 32;
 
 /// The results of some slots, as columns.
 pub(super) struct Evaluated {
@@ -102,7 +102,10 @@ impl<'a, T: Results> Evaluation<'a, T> {
         for (chunk, together) in asked.chunks(TOGETHER).enumerate() {
             let loaded: Vec<(Pieces<'a, T::Event>, Range<usize>)> = together
                 .iter()
-                .map(|asked| Pieces::around(asked.view, asked.from, asked.to, self.spec.before, self.spec.after))
+                .map(|asked| {
+                    let (before, after) = self.spec.margins(asked.to - asked.from);
+                    Pieces::around(asked.view, asked.from, asked.to, before, after)
+                })
                 .collect();
             let slots = together
                 .iter()
@@ -208,8 +211,10 @@ fn values(function: &WindowFunction, keys: &KeyEncoder, rows: &[&RowKey], mut ch
 impl<'p, 'a, T: Results> Slots<'p, 'a, T> {
     fn new(spec: &Spec, view: &'p View<'a, T>, pieces: &'p Pieces<'a, T::Event>, inside: Range<usize>) -> Self {
         let inside = &pieces.pieces[inside];
-        let (rows, positions, peers, groups) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (firsts, measured) = (Vec::new(), Vec::new());
+        let room = |is_asked: bool| if is_asked { inside.len() } else { 0 };
+        let (rows, positions) = (Vec::with_capacity(inside.len()), Vec::with_capacity(inside.len()));
+        let (peers, firsts) = (Vec::with_capacity(room(spec.reads_peers)), Vec::with_capacity(room(spec.reads_peers)));
+        let (groups, measured) = (Vec::with_capacity(room(spec.reads_groups)), Vec::with_capacity(spec.measured.len()));
         let mut slots = Slots { view, pieces, rows, positions, peers, groups, firsts, measured };
         let first_group = match inside.first() {
             Some(first) if spec.reads_groups => view.group_of(&first.entry.key),
@@ -332,6 +337,9 @@ impl<'p, 'a, T: Results> Slots<'p, 'a, T> {
 
     /// What is so for each group of peers, for all of its slots.
     fn of_peers(&self, answers: impl Iterator<Item = i64>) -> Vec<i64> {
+        if self.firsts.len() == self.positions.len() {
+            return answers.collect();
+        }
         let ends = self.firsts.iter().copied().skip(1).chain([self.positions.len()]);
         let lengths = self.firsts.iter().zip(ends).map(|(from, to)| to - from);
         answers.zip(lengths).flat_map(|(answer, length)| std::iter::repeat_n(answer, length)).collect()
@@ -346,7 +354,7 @@ fn measure<'a, T: Results>(spec: &Spec, slots: &mut [Slots<'_, 'a, T>]) {
     for &(offset, side) in &spec.measured {
         let mut places = distances.places(&rows, offset, side).into_iter();
         for slots in slots.iter_mut() {
-            let mut walk = Walk::new(slots.view);
+            let mut walk = Walk::recording(slots.view, slots.pieces);
             let positions = slots.firsts.iter().zip(places.by_ref()).map(|(&slot, place)| match place {
                 Place::At(place) => walk.position(place),
                 Place::Peers if side == Side::Start => slots.peers[slot].0,

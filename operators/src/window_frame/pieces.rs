@@ -34,10 +34,20 @@ impl<'a, E: Clone> Pieces<'a, E> {
         };
         let mut start = from - skipped;
         let mut pieces = Vec::with_capacity((to - from).min(1 << 20) as usize);
-        while let Some((entry, copies)) = cursor.after().filter(|_| start < to) {
-            pieces.push(Piece { start, copies, entry });
-            start += copies;
-            cursor.step();
+        while start < to {
+            let (entries, copies) = cursor.run();
+            let known = pieces.len();
+            for (entry, &copies) in entries.iter().zip(copies) {
+                if start >= to {
+                    break;
+                }
+                pieces.push(Piece { start, copies, entry });
+                start += copies;
+            }
+            if pieces.len() == known {
+                break;
+            }
+            cursor.step_within(pieces.len() - known);
         }
         Pieces::new(from..to, pieces)
     }

@@ -38,6 +38,9 @@ pub(super) struct Spec {
     pub(super) after: i64,
 }
 
+/// Rows whose neighbours are few enough to be loaded on the chance that they are asked for.
+const FEW: i64 = 64;
+
 /// A function and what it needs.
 pub(super) struct Call {
     pub(super) call: WindowCall,
@@ -118,6 +121,17 @@ impl Spec {
             before: used().map(|function| reach(function, true)).max().unwrap_or(0),
             after: used().map(|function| reach(function, false)).max().unwrap_or(0),
         })
+    }
+
+    /// How many rows before and behind `rows` of them are worth loading too: those that functions count, and about as many as may be a distance of values
+    /// away.
+    pub(super) fn margins(&self, rows: i64) -> (i64, i64) {
+        let near = if rows <= FEW { rows + rows / 2 + 8 } else { 0 };
+        let margin = |counted: i64, side: Side| {
+            let is_measured = self.measured.iter().any(|(_, measured)| *measured == side);
+            counted.max(if is_measured { near } else { 0 })
+        };
+        (margin(self.before, Side::Start), margin(self.after, Side::End))
     }
 }
 

@@ -62,6 +62,24 @@ impl<'a, K: Ord + Clone, S: Summary<K>> Cursor<'a, K, S> {
         if self.index.step_back(&mut position) { self.index.entry(&position) } else { None }
     }
 
+    /// Entries behind the cursor that stand side by side in memory, with their weights: as many as are left of a leaf. None at the end of all.
+    #[inline]
+    pub fn run(&self) -> (&'a [K], &'a [i64]) {
+        let Some(position) = &self.position else { return (&[], &[]) };
+        let leaf = &self.index.leaves[position.path.leaf];
+        (&leaf.keys[position.at..], &leaf.weights[position.at..])
+    }
+
+    /// Moves behind so many entries of the [`run`](Self::run).
+    #[inline]
+    pub fn step_within(&mut self, entries: usize) {
+        let Some(position) = &mut self.position else { return };
+        if entries > 0 {
+            position.at += entries - 1;
+            self.index.step_forward(position);
+        }
+    }
+
     /// Moves behind the next entry, if there is one.
     pub fn step(&mut self) {
         if let Some(position) = &mut self.position

@@ -240,6 +240,42 @@ impl<K: Ord + Clone, S: Summary<K> + Weighted> OrderedIndex<K, S> {
         Some((Cursor::before_entry(self, Position { path, at }), left))
     }
 
+    /// As [`cursor_at_copy`](Self::cursor_at_copy), counted from the first copy at or after `start`. What stands before `start` is not looked at, so it does not
+    /// matter if weights are negative there.
+    pub fn cursor_at_copy_from(&self, start: &K, n: i64) -> Option<(Cursor<'_, K, S>, i64)> {
+        if n < 0 || self.is_empty() {
+            return None;
+        }
+        let mut path = self.path_to(Place::Before(start));
+        let leaf = &self.leaves[path.leaf];
+        let first = leaf.offset(Place::Before(start));
+        let mut left = n;
+        if let Some(at) = find_copy(leaf.weights[first..].iter().copied(), &mut left) {
+            return Some((Cursor::before_entry(self, Position { path, at: first + at }), left));
+        }
+        // Up to where a subtree to the right holds the copy, and down into it.
+        let mut depth = self.height;
+        let below = loop {
+            depth = depth.checked_sub(1)?;
+            let Step { node, child } = path.steps[depth];
+            let beyond = child as usize + 1;
+            let weights = self.inners[node].summaries[beyond..].iter().map(Weighted::weight);
+            if let Some(child) = find_copy(weights, &mut left) {
+                path.steps[depth].child = (beyond + child) as u32;
+                break self.inners[node].children[beyond + child];
+            }
+        };
+        path.leaf = below;
+        for step in &mut path.steps[depth + 1..self.height] {
+            let inner = &self.inners[path.leaf];
+            let child = find_copy(inner.summaries.iter().map(Weighted::weight), &mut left)?;
+            *step = Step { node: path.leaf, child: child as u32 };
+            path.leaf = inner.children[child];
+        }
+        let at = find_copy(self.leaves[path.leaf].weights.iter().copied(), &mut left)?;
+        Some((Cursor::before_entry(self, Position { path, at }), left))
+    }
+
     /// A cursor before the first entry that is not less than `key`, and the sum of the weights before it.
     pub fn cursor_and_rank(&self, key: &K) -> (Cursor<'_, K, S>, i64) {
         if self.is_empty() {

@@ -222,6 +222,18 @@ fn check_answers(index: &Index, model: &Model, random: &mut Random) {
     }
 }
 
+#[test]
+fn copies_are_counted_from_a_place_whatever_stands_before_it() {
+    let mut index: OrderedIndex<i64, WeightCount> = OrderedIndex::new();
+    index.update_sorted((0..500).map(|key| (key, if key < 100 { -7 } else { 2 })), |_, _, _| ());
+    for n in 0..=800 {
+        let found = index.cursor_at_copy_from(&100, n).map(|(cursor, copy)| (cursor.after(), copy));
+        let key = 100 + n / 2;
+        let there = index.range(key..=key).next();
+        assert_eq!(found, (n < 800).then_some((there, n % 2)));
+    }
+}
+
 /// Rank and select are each other's inverse; only for weights that are all positive.
 fn check_positions(index: &Index, model: &Model, random: &mut Random) {
     let copies: Vec<(&Key, i64)> = model.iter().flat_map(|(key, &weight)| (0..weight).map(move |copy| (key, copy))).collect();
@@ -234,6 +246,8 @@ fn check_positions(index: &Index, model: &Model, random: &mut Random) {
         let before = copies.partition_point(|(key, _)| **key < start);
         let offset = n as i64 - before as i64;
         assert_eq!(index.select_from(&start, offset), copies.get(n).copied());
+        let found = index.cursor_at_copy_from(&start, offset).and_then(|(cursor, copy)| Some((cursor.after()?.0, copy)));
+        assert_eq!(found, copies.get(n).copied().filter(|_| offset >= 0));
     }
     assert_eq!(index.select(-1), None);
     assert_eq!(index.select(i64::MAX), None);
