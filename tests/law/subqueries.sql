@@ -108,3 +108,13 @@ CREATE MATERIALIZED VIEW key_full AS SELECT t.a, u.x FROM (SELECT * FROM t WHERE
 CREATE MATERIALIZED VIEW key_below AS SELECT a, b FROM t WHERE a IN (SELECT a FROM u WHERE a > 0 AND x > 0);
 CREATE MATERIALIZED VIEW key_value AS SELECT t.a, (SELECT sum(x) FROM u WHERE u.a = t.a) AS s, (SELECT count(*) FROM u WHERE u.a = t.a) AS n FROM t WHERE t.a BETWEEN 0 AND 2;
 CREATE MATERIALIZED VIEW key_fails AS SELECT t.a, u.x FROM t LEFT JOIN u ON t.a = u.a WHERE 2 / t.a > 0;
+
+-- Names: the same ones at several levels.
+CREATE MATERIALIZED VIEW name_of_with AS SELECT a, (WITH c AS (SELECT t.a AS n) SELECT max((SELECT n FROM c)) FROM t) AS m FROM t;
+CREATE MATERIALIZED VIEW name_unqualified AS SELECT a, b, (WITH c AS (SELECT x + b AS n FROM u) SELECT sum((SELECT max(n) FROM c)) FROM t) AS m FROM t;
+CREATE MATERIALIZED VIEW name_below_lateral AS SELECT t.a, l.m FROM t, LATERAL (WITH c AS (SELECT t.b AS n) SELECT count(*) AS m FROM u AS t WHERE t.x >= (SELECT n FROM c)) AS l;
+CREATE MATERIALIZED VIEW name_of_inner_with AS WITH c AS (SELECT a FROM t) SELECT x, (WITH c AS (SELECT id FROM p WHERE p.v = u.x) SELECT max(id) FROM c) AS m, (SELECT count(*) FROM c) AS n FROM u;
+CREATE MATERIALIZED VIEW value_of_outer AS SELECT a, (SELECT b FROM u WHERE u.a = t.a LIMIT 1) AS n FROM t;
+CREATE MATERIALIZED VIEW value_of_outer_below_left AS SELECT t.a, l.v, l.x FROM t LEFT JOIN LATERAL (SELECT t.b AS v, u.x FROM u WHERE u.a = t.a) AS l ON l.x > 5;
+CREATE MATERIALIZED VIEW failing_condition_on_a_key AS SELECT t.a, u.x FROM t JOIN u ON t.a = u.a WHERE 10 / t.a > 2;
+CREATE MATERIALIZED VIEW failing_condition_on_an_outer_key AS SELECT t.a, u.x FROM t LEFT JOIN u ON t.a = u.a WHERE 10 / t.a > 2;
