@@ -12,8 +12,9 @@ use arrow::array::{
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, FieldRef, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    IntervalUnit, TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
+    DataType, Date32Type, Decimal128Type, DurationMicrosecondType, FieldRef, Float32Type, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit, TimestampMicrosecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
 };
 use arrow::error::ArrowError;
 use arrow::util::display::FormatOptions;
@@ -90,6 +91,7 @@ fn convert(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
         }
         (Date32 | Time64(TimeUnit::Microsecond) | Timestamp(TimeUnit::Microsecond, _) | Interval(_) | Duration(_), Utf8)
         | (List(_) | Struct(_) | Map(..), Utf8) => Ok(to_text(from)),
+        (Duration(TimeUnit::Microsecond), Interval(IntervalUnit::MonthDayNano)) => Ok(Arc::new(duration_to_interval(from))),
         (Map(..), Map(..)) => map_to_map(from.as_map(), to),
         (Utf8, Binary) => Ok(text_to_bytes(from.as_string())),
         (Utf8, LargeBinary | BinaryView | Utf8View | LargeUtf8) => arrow_cast(from, to),
@@ -100,6 +102,14 @@ fn convert(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
         (Utf8, to) => arrow_cast(&trimmed(from), to),
         _ => arrow_cast(from, to),
     }
+}
+
+/// Whole days and the time that is left, both towards zero: as PostgreSQL subtracts timestamps, so that `extract(day FROM t - s)` are the days between them.
+pub(super) fn duration_to_interval(durations: &ArrayRef) -> PrimitiveArray<IntervalMonthDayNanoType> {
+    durations.as_primitive::<DurationMicrosecondType>().unary(|micros| {
+        // At most 106,751,991 days.
+        IntervalMonthDayNano::new(0, (micros / DAY_US) as i32, micros % DAY_US * 1000)
+    })
 }
 
 /// Each key and each value cast; a map has no counterpart if one of these has none, or if keys become equal.

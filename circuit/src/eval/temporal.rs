@@ -11,6 +11,7 @@ use arrow::datatypes::{
 };
 
 use super::arithmetic::explain;
+use super::cast::duration_to_interval;
 use super::isolate::isolate;
 use super::value::{Evaluation, Value};
 use crate::BinaryOp;
@@ -109,8 +110,7 @@ fn kernel_op(negative: bool, left: &ArrayRef, right: &ArrayRef) -> Computed {
 
 /// A duration as an interval of nanoseconds; a cast that loses a row is an overflow.
 fn as_interval(durations: &ArrayRef) -> Computed {
-    let interval = kernel(compute::cast(durations, &DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano)))?;
-    if interval.null_count() == durations.null_count() { Ok(interval) } else { Err(String::new()) }
+    Ok(Arc::new(duration_to_interval(durations)))
 }
 
 fn days_between(left: &ArrayRef, right: &ArrayRef) -> Computed {

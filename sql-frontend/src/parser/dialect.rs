@@ -2,7 +2,7 @@
 //!
 //! It says that it *is* the generic dialect ([`Dialect::dialect`]), so every place of sqlparser that asks for that one by type still
 //! applies, and it forwards the capabilities below. Operators other than those of arithmetic and comparison bind as in PostgreSQL: `a || b + 1` is
-//! `a || (b + 1)`, and `j -> 'a' = 'b'` compares; so do `#`, and `|/`, `||/` and `@` before their operand. `^` is the
+//! `a || (b + 1)`, and `j -> 'a' = 'b'` compares; so do `#`, and `|/`, `||/`, `@` and `~` before their operand. `^` is the
 //! power and binds tighter than products. Three hooks differ. `x IS NOT DISTINCT FROM y AND z` is parsed by sqlparser as
 //! `x IS NOT DISTINCT FROM (y AND z)`; here the right side binds as tightly as that of any other `IS`. `BETWEEN SYMMETRIC`, which it does not know,
 //! is either order of the bounds. And `FROM t EMIT ..` does not make `emit` an alias of `t`.
@@ -116,6 +116,7 @@ impl Dialect for DelticDialect {
             Token::PGSquareRoot => Some((UnaryOperator::PGSquareRoot, other)),
             Token::PGCubeRoot => Some((UnaryOperator::PGCubeRoot, other)),
             Token::AtSign => Some((UnaryOperator::PGAbs, other)),
+            Token::Tilde => Some((UnaryOperator::BitwiseNot, other)),
             Token::Minus => Some((UnaryOperator::Minus, POWER)),
             _ => None,
         };

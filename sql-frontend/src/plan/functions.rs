@@ -33,13 +33,18 @@ pub(crate) const WINDOW_FUNCTIONS: &[&str] = &[
 /// All functions, by name and alias.
 pub(crate) static FUNCTIONS: LazyLock<Functions> = LazyLock::new(Functions::new);
 
-/// Names of PostgreSQL, Flink, Calcite and others for functions that there are.
+/// Names of PostgreSQL, Flink, Calcite and others for functions that there are. What DataFusion has under the name gives way: its `array_remove` and `array_replace` are
+/// about the first element that is equal, those of all the others about every one.
 pub(crate) const SYNONYMS: &[(&str, &str)] = &[
     ("array_cardinality", "cardinality"),
     ("array_contains", "array_has"),
+    ("array_remove", "array_remove_all"),
+    ("array_replace", "array_replace_all"),
     ("ceiling", "ceil"),
     ("lcase", "lower"),
     ("len", "character_length"),
+    ("list_remove", "array_remove_all"),
+    ("list_replace", "array_replace_all"),
     ("row_to_json", "to_jsonb"),
     ("sign", "signum"),
     ("substring_index", "substr_index"),
@@ -119,10 +124,11 @@ impl Functions {
         self.scalar.keys().map(String::as_str)
     }
 
-    /// The names that calls may have, for suggestions.
+    /// The names that calls may have, for suggestions: those of our own marks begin with two underscores.
     pub(crate) fn names<'a>(&'a self) -> impl Iterator<Item = &'a str> {
         let others = spelling::names().map(|name| -> &'a str { name });
-        self.scalar_names().chain(self.aggregate_names()).chain(WINDOW_FUNCTIONS.iter().copied()).chain(others)
+        let all = self.scalar_names().chain(self.aggregate_names()).chain(WINDOW_FUNCTIONS.iter().copied()).chain(others);
+        all.filter(|name| !name.starts_with("__"))
     }
 }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use arrow::array::new_empty_array;
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue, plan_datafusion_err, plan_err};
 use datafusion_expr::expr::{Cast, ScalarFunction};
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr};
-use datafusion_expr::{Expr, ExprSchemable, GetFieldAccess};
+use datafusion_expr::{Expr, ExprSchemable, GetFieldAccess, Operator};
 use datafusion_functions_nested::make_array::make_array;
 use deltic_circuit::functions::{self, map};
 use deltic_zset::maps::maps_of;
@@ -87,6 +87,12 @@ impl ExprPlanner for DelticOperators {
             BinaryOperator::AtQuestion => "json_exists",
             BinaryOperator::Minus if is_json(&expr.left, schema) => "jsonb_delete",
             BinaryOperator::Minus if is_time(&expr.left, schema) && is_time(&expr.right, schema) => "time_subtract",
+            BinaryOperator::Plus if is_date(&expr.left, schema) && is_time(&expr.right, schema) => {
+                return at_time(expr.left, expr.right).map(PlannerResult::Planned);
+            }
+            BinaryOperator::Plus if is_time(&expr.left, schema) && is_date(&expr.right, schema) => {
+                return at_time(expr.right, expr.left).map(PlannerResult::Planned);
+            }
             BinaryOperator::Multiply if is_interval(&expr.left, schema) => "interval_multiply",
             BinaryOperator::Multiply if is_interval(&expr.right, schema) => {
                 return Ok(PlannerResult::Planned(call("interval_multiply", vec![expr.right, expr.left])?));
@@ -107,6 +113,14 @@ impl ExprPlanner for DelticOperators {
 fn power(base: Expr, exponent: Expr) -> Result<Expr> {
     let double = |expr| Expr::Cast(Cast::new(Box::new(expr), DataType::Float64));
     call_any("power", vec![double(base), double(exponent)])
+}
+
+/// The timestamp of a time on a date.
+fn at_time(date: Expr, time: Expr) -> Result<Expr> {
+    let midnight = Expr::Literal(ScalarValue::Time64Microsecond(Some(0)), None);
+    let since_midnight = call("time_subtract", vec![time, midnight])?;
+    let date = Expr::Cast(Cast::new(Box::new(date), DataType::Timestamp(TimeUnit::Microsecond, None)));
+    Ok(datafusion_expr::binary_expr(date, Operator::Plus, since_midnight))
 }
 
 /// The call of a function, of ours or of DataFusion's.
@@ -135,8 +149,13 @@ fn is_text(expr: &Expr, schema: &DFSchema) -> Result<bool> {
     Ok(canonical_type(&expr.get_type(schema)?) == Some(DataType::Utf8))
 }
 
+/// An INTERVAL, or what is between two timestamps.
 fn is_interval(expr: &Expr, schema: &DFSchema) -> bool {
-    expr.get_type(schema).is_ok_and(|data_type| matches!(data_type, DataType::Interval(_)))
+    expr.get_type(schema).is_ok_and(|data_type| matches!(data_type, DataType::Interval(_) | DataType::Duration(_)))
+}
+
+fn is_date(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.get_type(schema).is_ok_and(|data_type| data_type == DataType::Date32)
 }
 
 fn is_time(expr: &Expr, schema: &DFSchema) -> bool {

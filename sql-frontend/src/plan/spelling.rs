@@ -31,7 +31,7 @@ const FIELDS: &[(&str, &str)] = &[
 const WITH_UNIT: &[&str] = &["timestampadd", "dateadd", "timestampdiff", "datediff", "date_diff"];
 
 /// The other functions that are rewritten here.
-const REWRITTEN: &[&str] = &["if", "iif", "date_add", "date_sub", "dayofweek"];
+const REWRITTEN: &[&str] = &["if", "iif", "date_add", "date_sub", "dayofweek", "isfinite", "quote_nullable"];
 
 /// Whether `name` is a function that is rewritten and not resolved.
 pub(crate) fn is_rewritten(name: &str) -> bool {
@@ -60,6 +60,10 @@ pub(crate) fn rewritten(expr: &Expr) -> Option<Expr> {
         }
         Expr::InSubquery { expr, subquery, negated } => {
             row_membership::membership(row_membership::row_of(expr)?, subquery, *negated)
+        }
+        // All bits are exchanged.
+        Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr } => {
+            Some(Expr::Nested(Box::new(binary((**expr).clone(), BinaryOperator::PGBitwiseXor, number("-1")))))
         }
         Expr::UnaryOp { op, expr } => Some(call(unary_function(op)?, [(**expr).clone()])),
         Expr::AtTimeZone { timestamp, time_zone } => Some(call("timezone", [(**time_zone).clone(), (**timestamp).clone()])),
@@ -275,6 +279,15 @@ fn function_call(function: &Function) -> Option<Expr> {
             let local = call("timezone", [zone.clone(), time.clone()]);
             Some(call("timezone", [zone.clone(), call("date_trunc", [unit.clone(), local])]))
         }
+        // There are no times that are infinite.
+        ("isfinite", [time]) => {
+            let is_there = Expr::IsNotNull(Box::new(time.clone()));
+            Some(case(vec![(is_there, Expr::value(Value::Boolean(true)))], None))
+        }
+        ("quote_nullable", [value]) => Some(call(
+            "coalesce",
+            [call("quote_literal", [value.clone()]), Expr::value(Value::SingleQuotedString("NULL".to_string()))],
+        )),
         ("date_add", [time, by]) => Some(binary(time.clone(), BinaryOperator::Plus, by.clone())),
         ("date_sub", [time, by]) => Some(binary(time.clone(), BinaryOperator::Minus, by.clone())),
         (name, [Expr::Identifier(unit), rest @ ..]) if rest.len() == 2 && WITH_UNIT.contains(&name) => {

@@ -1,6 +1,6 @@
 //! Every cast that is not Arrow's own, and the borders of those that are.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use datafusion_common::ScalarValue;
 
 use super::{TIMESTAMP, cast, decimal, results, timestamp};
@@ -103,7 +103,10 @@ fn times_print_as_postgresql_does() {
     assert_eq!(cast(ScalarValue::Date32(Some(-719_162)), DataType::Utf8), "0001-01-01");
     assert_eq!(cast(true, DataType::Utf8), "true");
     let duration = ScalarValue::DurationMicrosecond(Some(-90_061_000_000));
-    assert_eq!(cast(duration, DataType::Utf8), "-1 days -01:01:01");
+    assert_eq!(cast(duration.clone(), DataType::Utf8), "-1 days -01:01:01");
+    assert_eq!(cast(duration, DataType::Interval(IntervalUnit::MonthDayNano)), "-1 days -01:01:01");
+    let longest = ScalarValue::DurationMicrosecond(Some(i64::MIN));
+    assert_eq!(cast(longest, DataType::Interval(IntervalUnit::MonthDayNano)), "-106751991 days -04:00:54.775808");
 }
 
 #[test]

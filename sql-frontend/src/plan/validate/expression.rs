@@ -32,7 +32,10 @@ impl Validator {
             Expr::Like { .. } | Expr::ILike { .. } | Expr::SimilarTo { .. } | Expr::RLike { .. } | Expr::AtTimeZone { .. } => {
                 here.respelled(expr)
             }
-            Expr::UnaryOp { op: UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not, expr } => here.expr(expr),
+            Expr::UnaryOp {
+                op: UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not | UnaryOperator::BitwiseNot,
+                expr,
+            } => here.expr(expr),
             Expr::UnaryOp { op, expr } if unary_function(op).is_some() => here.expr(expr),
             Expr::Cast { kind, expr, array, format, .. } => {
                 here.absent(&[

@@ -253,7 +253,7 @@ const NUMBERS: &[Template] = &[
     ("array_distinct(?)", "a"),
     ("array_sort(?)", "a"),
     ("array_reverse(?)", "a"),
-    ("array_remove(?, ?)", "ab"),
+    ("array_remove_all(?, ?)", "ab"),
     ("array_slice(?, 1, 2)", "a"),
     ("array_union(?, ?)", "aa"),
     ("array_except(?, ?)", "aa"),
