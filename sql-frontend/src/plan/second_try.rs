@@ -224,10 +224,13 @@ impl VisitorMut for Rewriting<'_> {
         if !self.0.is_in(select) {
             return ControlFlow::Continue(());
         }
-        ControlFlow::Break(match self.0.table {
-            Some(table) => keep_hidden(select, table, self.0.name),
-            None => substitute_alias(select, &self.0),
-        })
+        match self.0.table {
+            Some(table) if keep_hidden(select, table, self.0.name) => ControlFlow::Break(true),
+            // The same name may be right here, and be meant elsewhere.
+            Some(_) if self.0.start.is_none() => ControlFlow::Continue(()),
+            Some(_) => ControlFlow::Break(false),
+            None => ControlFlow::Break(substitute_alias(select, &self.0)),
+        }
     }
 }
 
