@@ -31,7 +31,7 @@ const FIELDS: &[(&str, &str)] = &[
 const WITH_UNIT: &[&str] = &["timestampadd", "dateadd", "timestampdiff", "datediff", "date_diff"];
 
 /// The other functions that are rewritten here.
-const REWRITTEN: &[&str] = &["if", "iif", "date_add", "date_sub", "dayofweek", "isfinite", "quote_nullable"];
+const REWRITTEN: &[&str] = &["if", "iif", "date_add", "date_sub", "dayofweek", "quote_nullable"];
 
 /// Whether `name` is a function that is rewritten and not resolved.
 pub(crate) fn is_rewritten(name: &str) -> bool {
@@ -278,11 +278,6 @@ fn function_call(function: &Function) -> Option<Expr> {
         ("date_trunc", [unit, time, zone]) => {
             let local = call("timezone", [zone.clone(), time.clone()]);
             Some(call("timezone", [zone.clone(), call("date_trunc", [unit.clone(), local])]))
-        }
-        // There are no times that are infinite.
-        ("isfinite", [time]) => {
-            let is_there = Expr::IsNotNull(Box::new(time.clone()));
-            Some(case(vec![(is_there, Expr::value(Value::Boolean(true)))], None))
         }
         ("quote_nullable", [value]) => Some(call(
             "coalesce",
